@@ -1,0 +1,1 @@
+"""cxa-pipeline: customer analytics in PostgreSQL from the files an online shop exports."""

@@ -1,0 +1,299 @@
+"""From landed months to versions of every table: what is stale, and computing it.
+
+Here: keys, inputs and the walk through the graph. A version is named by its key, a hash of its definition, the
+engine and the contents of its inputs; a version that exists is never computed again. Not here: reading files
+(`sources`), checks (`audit`), what readers see (`release`).
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cxa_pipeline.contracts import Contract
+from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
+from cxa_pipeline.errors import RunError
+from cxa_pipeline.lake import Lake, Stored
+from cxa_pipeline.pipeline.project import Project, digest
+from cxa_pipeline.sources.resolve import LandedDataset
+
+log = logging.getLogger(__name__)
+
+Month = date | None
+"""The first day of a month; None stands for a table that is not monthly."""
+
+DATA = "data.parquet"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One finished result: a table, or one month of a monthly table."""
+
+    table: str
+    month: Month
+    key: str
+    rows: int
+    content_hash: str
+    path: Path
+    parts: tuple[str, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_manifest(cls, stored: Stored) -> Version:
+        """The version that a manifest of the lake describes."""
+        m = stored.manifest
+        month = date.fromisoformat(m["month"]) if m["month"] else None
+        return cls(
+            m["table"], month, m["key"], m["rows"], m["content_hash"], stored.path / DATA, stored.parts, m["values"]
+        )
+
+
+Versions = dict[str, dict[Month, Version]]
+"""The versions of each table by month; months without rows are left out."""
+
+
+def content(versions: Mapping[Month, Version]) -> str:
+    """Content hash of a whole table; that of a monthly one is made of its months'."""
+    if set(versions) == {None}:
+        return versions[None].content_hash
+    return digest([(month, v.content_hash) for month, v in sorted(versions.items(), key=str)])
+
+
+@dataclass(frozen=True)
+class Need:
+    """A version that the present definitions and inputs ask for, and whether it exists."""
+
+    table: str
+    month: Month
+    key: str
+    inputs: Mapping[str, str]
+    version: Version | None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Where the version lies in the lake."""
+        schema, table = self.table.split(".")
+        month = (f"{self.month:%Y-%m}",) if self.month else ()
+        return ("tables", schema, table, *month, self.key[:32])
+
+
+class Builder:
+    """Finds or computes the versions of tables, each after what it reads.
+
+    Args:
+        project: The graph.
+        lake: Where versions lie.
+        engine: What computes them.
+        landed: The data sets as resolved by ingest, by name.
+        parameters: Values of the one row of `core.parameters`.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        lake: Lake,
+        engine: Engine,
+        landed: Mapping[str, LandedDataset],
+        parameters: Mapping[str, Any],
+    ) -> None:
+        self.project = project
+        self.lake = lake
+        self.engine = engine
+        self.landed = landed
+        self.parameters = parameters
+        self.versions: Versions = {}
+        self.seconds: dict[str, float] = {}
+        self.built: dict[str, list[Month]] = {}
+
+    # --- what is asked for ---------------------------------------------------------------------------------
+
+    def needs(self, table: str) -> list[Need]:
+        """The versions that make up a table now; its inputs must be known."""
+        contract = self.project.catalog[table]
+        return [self._need(contract, month) for month in self._months(contract)]
+
+    def stale(self, tables: Iterable[str]) -> dict[str, list[Month]]:
+        """Tables that have to be computed, with their months, as far as can be known without computing.
+
+        Whatever reads a stale table is listed too, with no month: whether it is stale shows when its inputs are
+        made.
+        """
+        found: dict[str, list[Month]] = {}
+        for table in tables:
+            if any(read in found for read in self.project.dependencies(table)):
+                found[table] = []
+                continue
+            needs = self.needs(table)
+            if missing := [n.month for n in needs if n.version is None]:
+                found[table] = missing
+            else:
+                self._know(table, (n.version for n in needs if n.version))
+        return found
+
+    def build(self, tables: Collection[str], force: Mapping[str, Collection[Month]] | None = None) -> Versions:
+        """Find or compute every one of `tables`, in the order of the graph.
+
+        Args:
+            tables: What to build, with all that it reads.
+            force: Tables to compute anew though they exist, with their months (empty: all).
+        """
+        for table in self.project.order:
+            if table in tables and self.project.catalog[table].kind != "landed":
+                self._build(table, force or {})
+        return self.versions
+
+    # --- keys ----------------------------------------------------------------------------------------------
+
+    def _months(self, contract: Contract) -> list[Month]:
+        if contract.kind != "monthly":
+            return [None]
+        months: set[Month] = set()
+        for read in self.project.dependencies(contract.key):
+            source = self.project.catalog[read]
+            if source.month:
+                months |= set(self.landed[source.table].months if source.kind == "landed" else self.versions[read])
+        return sorted(months, key=str)
+
+    def _need(self, contract: Contract, month: Month) -> Need:
+        inputs = {read: self._input_hash(contract, read, month) for read in self.project.dependencies(contract.key)}
+        made_of: list[object] = [self.project.definition_hash(contract.key), self.engine.version, inputs]
+        if contract.kind == "settings":
+            made_of.append(self._settings_row(contract))
+        if contract.seed_path:
+            made_of.append(contract.seed_path.read_text(encoding="utf-8"))
+        need = Need(contract.key, month, digest(made_of), inputs, None)
+        stored = self.lake.find(need.parts)
+        version = Version.from_manifest(stored) if stored else None
+        return Need(contract.key, month, need.key, inputs, version)
+
+    def _input_hash(self, reader: Contract, read: str, month: Month) -> str:
+        source = self.project.catalog[read]
+        same_month = reader.kind == "monthly" and source.month is not None
+        if source.kind == "landed":
+            months = self.landed[source.table].months
+            chosen = {month: months[month]} if same_month and month in months else {} if same_month else months
+            return digest(sorted((str(m), part.input_hash) for m, part in chosen.items()))
+        versions = self.versions[read]
+        if source.one_row and versions:
+            columns = self.project.columns_read(reader.key).get(read, set())
+            return digest({name: versions[None].values[name] for name in columns})
+        if same_month:
+            return versions[month].content_hash if month in versions else "empty"
+        return content(versions) if versions else "empty"
+
+    # --- computing -----------------------------------------------------------------------------------------
+
+    def _build(self, table: str, force: Mapping[str, Collection[Month]]) -> None:
+        found = []
+        for need in self.needs(table):
+            forced = table in force and (not force[table] or need.month in force[table])
+            if forced and need.version:
+                self.lake.remove(need.parts)
+            found.append(need.version if need.version and not forced else self._compute(need))
+        self._know(table, found)
+
+    def _know(self, table: str, versions: Iterable[Version]) -> None:
+        monthly = self.project.catalog[table].kind == "monthly"
+        self.versions[table] = {v.month: v for v in versions if v.rows or not monthly}
+
+    def _compute(self, need: Need) -> Version:
+        contract = self.project.catalog[need.table]
+        folder = self.lake.begin(need.parts)
+        try:
+            sql, relations = self._query(contract, need.month, folder)
+            columns = self.project.output_columns(need.table)
+            result = self.engine.run(sql, relations, columns, folder / DATA)
+            manifest = {
+                "table": need.table,
+                "month": need.month,
+                "key": need.key,
+                "rows": result.rows,
+                "content_hash": result.content_hash,
+                "seconds": round(result.seconds, 3),
+                "inputs": dict(need.inputs),
+                "engine": f"{self.engine.name} {self.engine.version}",
+                "values": self._values(contract, folder / DATA, columns),
+            }
+            stored = self.lake.finish(need.parts, folder, manifest)
+        except BaseException:
+            self.lake.abandon(folder)
+            raise
+        self.seconds[need.table] = self.seconds.get(need.table, 0.0) + result.seconds
+        self.built.setdefault(need.table, []).append(need.month)
+        month = f" {need.month:%Y-%m}" if need.month else ""
+        log.info("%s%s: computed %s rows in %.2f s", need.table, month, f"{result.rows:,}", result.seconds)
+        return Version.from_manifest(stored)
+
+    def _query(self, contract: Contract, month: Month, folder: Path) -> tuple[str, dict[str, Relation]]:
+        if contract.kind in ("settings", "seed"):
+            rows = [self._settings_row(contract)] if contract.kind == "settings" else _seed_rows(contract)
+            text = tuple(OutputColumn(c.name, "text") for c in contract.columns)
+            source = Relation((_write_text(rows, contract, folder / "input.parquet"),), columns=text)
+            return f"select {', '.join(contract.column_names)} from {contract.key}", {contract.key: source}
+        relations = {
+            read: self.relation(read, month if contract.kind == "monthly" else None)
+            for read in self.project.dependencies(contract.key)
+        }
+        return self.project.sql[contract.key], relations
+
+    def relation(self, table: str, month: Month = None) -> Relation:
+        """The rows of a table, or of one month of a monthly one."""
+        contract = self.project.catalog[table]
+        columns = self.project.output_columns(table)
+        if contract.kind == "landed":
+            months = self.landed[contract.table].months
+            wanted = months.values() if month is None or contract.month is None else [months[month]]
+            return merge([part.relation for part in wanted], columns)
+        versions = self.versions[table]
+        chosen = [v for m, v in versions.items() if month is None or contract.month is None or m == month]
+        return Relation(tuple(v.path for v in chosen), columns=columns)
+
+    def _settings_row(self, contract: Contract) -> dict[str, Any]:
+        if missing := sorted(set(contract.column_names) - set(self.parameters)):
+            raise RunError(
+                f"{contract.key} has columns that no setting fills", where=str(contract.yaml_path), evidence=missing
+            )
+        return {name: self.parameters[name] for name in contract.column_names}
+
+    def _values(self, contract: Contract, path: Path, columns: tuple[OutputColumn, ...]) -> dict[str, str | None]:
+        if not contract.one_row:
+            return {}
+        names = ", ".join(contract.column_names)
+        table = self.engine.fetch(f"select {names} from {contract.key}", {contract.key: Relation((path,))}, columns)
+        rows = table.to_pylist()
+        if len(rows) != 1:
+            raise RunError(f"{contract.key} must have one row", where=str(contract.yaml_path), evidence=f"{len(rows)} rows")
+        return {name: None if value is None else str(value) for name, value in rows[0].items()}
+
+
+def merge(relations: Collection[Relation], columns: tuple[OutputColumn, ...]) -> Relation:
+    """The rows of several relations as one; they share what they leave out."""
+    paths = tuple(dict.fromkeys(p for r in relations for p in r.paths))
+    without = tuple(dict.fromkeys(p for r in relations for p in r.without))
+    files = {f for r in relations for f in r.files or ()}
+    return Relation(paths, tuple(sorted(files)) if files else None, without, columns)
+
+
+def _seed_rows(contract: Contract) -> list[dict[str, Any]]:
+    if contract.seed_path is None:
+        raise RunError(f"The seed {contract.key} has no CSV file", where=str(contract.yaml_path.with_suffix(".csv")))
+    with contract.seed_path.open(encoding="utf-8", newline="") as file:
+        rows = [{name: value or None for name, value in row.items()} for row in csv.DictReader(file)]
+    return rows
+
+
+def _write_text(rows: list[dict[str, Any]], contract: Contract, path: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = {
+        name: pa.array([None if row.get(name) is None else str(row[name]) for row in rows], pa.string())
+        for name in contract.column_names
+    }
+    pq.write_table(pa.table(texts), path)
+    return path

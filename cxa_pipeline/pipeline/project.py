@@ -1,0 +1,195 @@
+"""The project as a graph: every table with its SQL, what it reads, and its place in the order.
+
+Here: what follows from the files of `sql/` alone. Not here: data, versions, or whether the files obey the
+conventions (`lint`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cxa_pipeline.contracts import Catalog, load_catalog
+from cxa_pipeline.engine.protocol import OutputColumn
+from cxa_pipeline.engine.sql import Model, column_lineage, columns_read, parse_model
+from cxa_pipeline.errors import ContractError
+
+COMPUTED = ("table", "monthly", "view")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A query whose rows compare a derived table with its reference; a difference holds the derived one back."""
+
+    name: str
+    invariant: str
+    description: str
+    reference: tuple[str, ...]
+    derived: tuple[str, ...]
+    severity: str
+    sql: str
+    model: Model
+    path: Path
+
+
+@dataclass(frozen=True)
+class Project:
+    """The catalog, the parsed models and the identities.
+
+    Args:
+        catalog: Contracts by table.
+        models: Parsed SQL by table, for tables that a SQL file makes.
+        sql: Text of the SQL files.
+        identities: Identities, by name.
+    """
+
+    catalog: Catalog
+    models: Mapping[str, Model]
+    sql: Mapping[str, str]
+    identities: tuple[Identity, ...]
+    _lineage: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict, compare=False)
+    _reads: dict[str, dict[str, set[str]]] = field(default_factory=dict, compare=False)
+
+    def dependencies(self, table: str) -> tuple[str, ...]:
+        """Tables that a table reads, sorted."""
+        return tuple(sorted(self.models[table].dependencies)) if table in self.models else ()
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Every table but the records of `ops`, each after all that it reads."""
+        graph = {c.key: self.dependencies(c.key) for c in self.catalog if c.kind != "record"}
+        for table, reads in graph.items():
+            if missing := sorted(set(reads) - set(graph)):
+                raise ContractError(
+                    f"{table} reads tables that do not exist",
+                    where=str(self.catalog[table].sql_path),
+                    evidence=missing,
+                    advice="correct the name, or add the table's .sql and .yaml",
+                )
+        try:
+            return tuple(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            raise ContractError("Tables read each other in a circle", evidence=" → ".join(error.args[1])) from None
+
+    @cached_property
+    def computed(self) -> tuple[str, ...]:
+        """The tables that the engine or a Python model computes, in order."""
+        return tuple(t for t in self.order if self.catalog[t].kind in COMPUTED)
+
+    def ancestors(self, tables: Iterable[str]) -> frozenset[str]:
+        """The tables and everything that they read, directly or not."""
+        return self._closure(tables, self.dependencies)
+
+    def dependents(self, tables: Iterable[str]) -> frozenset[str]:
+        """The tables and everything that reads them, directly or not."""
+        readers: dict[str, list[str]] = {}
+        for table in self.order:
+            for read in self.dependencies(table):
+                readers.setdefault(read, []).append(table)
+        return self._closure(tables, lambda table: readers.get(table, ()))
+
+    def _closure(self, tables: Iterable[str], step: Any) -> frozenset[str]:
+        found: set[str] = set()
+        waiting = list(tables)
+        while waiting:
+            table = waiting.pop()
+            if table not in found:
+                found.add(table)
+                waiting.extend(step(table))
+        return frozenset(found)
+
+    def selection(self, tables: Collection[str]) -> frozenset[str]:
+        """What must be built to publish `tables`: they, what they read, and the sisters of their identities."""
+        wanted = self.ancestors(tables)
+        sisters = {t for i in self.identities if set(i.derived) & wanted for t in (*i.derived, *i.reference)}
+        same_schema = {t for t in sisters if t.split(".")[0] in {w.split(".")[0] for w in tables}}
+        return self.ancestors(wanted | same_schema)
+
+    @cached_property
+    def schemas(self) -> dict[str, dict[str, str]]:
+        """Column types of every table, as the parser wants them."""
+        return {c.key: {column.name: column.type for column in c.columns} for c in self.catalog}
+
+    def columns_read(self, table: str) -> dict[str, set[str]]:
+        """For each table that `table` reads, the columns that it reads."""
+        if table not in self._reads:
+            model = self.models.get(table)
+            self._reads[table] = columns_read(model, self.schemas) if model else {}
+        return self._reads[table]
+
+    def lineage(self, table: str) -> list[tuple[str, str, str]]:
+        """(table, column) read → column made, for a table made by SQL."""
+        if table not in self._lineage:
+            model = self.models.get(table)
+            self._lineage[table] = sorted(column_lineage(model, self.schemas)) if model else []
+        return self._lineage[table]
+
+    def definition_hash(self, table: str) -> str:
+        """Hash of how a table is made: its SQL without comments and format, its types and keys."""
+        contract = self.catalog[table]
+        made_by = self.models[table].fingerprint if table in self.models else contract.kind
+        parts = [made_by, [(c.name, c.type) for c in contract.columns], contract.primary_key, contract.month]
+        return digest(parts)
+
+    def rules_hash(self, table: str) -> str:
+        """Hash of what is checked about a table."""
+        contract = self.catalog[table]
+        rules = [(r.name, r.severity, r.kind, r.sql, r.expectation) for r in contract.rules]
+        columns = [(c.name, c.type, c.required, c.allowed, c.max_length) for c in contract.columns]
+        return digest([rules, columns, contract.primary_key])
+
+    def output_columns(self, table: str) -> tuple[OutputColumn, ...]:
+        """Names and types that the engine must write."""
+        return tuple(OutputColumn(c.name, c.type) for c in self.catalog[table].columns)
+
+
+def digest(parts: object) -> str:
+    """SHA-256 of a value's JSON: the hash from which keys are made."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def load_project(sql_root: Path) -> Project:
+    """Read and parse everything below `sql/`.
+
+    Raises:
+        ContractError: a contract is wrong, or the tables do not form a graph without circles.
+        DialectError: a SQL file cannot be parsed.
+    """
+    catalog = load_catalog(sql_root)
+    sql = {c.key: c.sql_path.read_text(encoding="utf-8") for c in catalog if c.sql_path and c.kind in COMPUTED}
+    models = {key: parse_model(text, str(catalog[key].sql_path)) for key, text in sql.items()}
+    return Project(catalog=catalog, models=models, sql=sql, identities=_identities(sql_root / "identities", catalog))
+
+
+def _identities(folder: Path, catalog: Catalog) -> tuple[Identity, ...]:
+    found = []
+    for path in sorted(folder.glob("*.yaml")):
+        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sql_path = path.with_suffix(".sql")
+        sql = sql_path.read_text(encoding="utf-8")
+        unknown = sorted({*entry["reference"], *entry["derived"]} - set(catalog.contracts))
+        if unknown:
+            raise ContractError("An identity names tables that do not exist", where=str(path), evidence=unknown)
+        found.append(
+            Identity(
+                name=path.stem,
+                invariant=entry["invariant"],
+                description=" ".join(entry["description"].split()),
+                reference=tuple(entry["reference"]),
+                derived=tuple(entry["derived"]),
+                severity=entry.get("severity", "error"),
+                sql=sql,
+                model=parse_model(sql, str(sql_path)),
+                path=sql_path,
+            )
+        )
+    return tuple(found)
+
