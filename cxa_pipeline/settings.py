@@ -51,11 +51,6 @@ class Settings(BaseSettings):
         None, description="Last day that counts; by default the latest day of the data."
     )
     inactive_after_months: int = Field(12, ge=1, description="Months without an order until inactive.")
-    min_group_size: int = Field(30, ge=1, description="Groups with fewer members are marked low_n.")
-    data_begin_is_shop_begin: bool = Field(
-        False,
-        description="True if the first day of the data is the shop's first day (no customers before it).",
-    )
     max_bad_share: float = Field(
         0.05, ge=0, le=1, description="A file that rejects a larger share of its rows is refused as a whole."
     )
@@ -144,3 +139,32 @@ def describe(settings: Settings) -> list[tuple[str, str, str, str]]:
         origin = "set" if name in settings.model_fields_set else "default"
         rows.append((f"CXA_{name.upper()}", shown, origin, field.description or ""))
     return rows
+
+
+def home_values(settings: Settings) -> dict[str, object]:
+    """The plain values that `pipeline.home.Home` takes."""
+    return {
+        "folder": settings.home.absolute(),
+        "sql_root": settings.sql_root,
+        "landing": settings.landing_folder,
+        "lake_folder": settings.lake_folder,
+        "postgres_url": settings.postgres_url.get_secret_value() if settings.postgres_url else None,
+        "postgres_port": settings.postgres_port,
+        "memory": settings.memory,
+        "threads": settings.thread_count,
+        "timezone": settings.timezone,
+        "currency": settings.currency,
+        "as_of": settings.as_of,
+        "thresholds": {
+            "inactive_after_months": settings.inactive_after_months,
+        },
+        "max_bad_share": settings.max_bad_share,
+        "max_bad_rows": settings.max_bad_rows,
+        "settle_seconds": settings.settle_seconds,
+        "keep_releases": settings.keep_releases,
+    }
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment of this process with `extra` added, for a program that it starts."""
+    return {**os.environ, **extra}

@@ -67,7 +67,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """The contract of one table: everything about it but how it is computed."""
+    """The contract of one table: everything about it but how it is computed.
+
+    `drawn_from` names the tables of which a record of `ops` tells.
+    """
 
     schema: str
     table: str
@@ -85,6 +88,7 @@ class Contract:
     tags: tuple[str, ...] = ()
     sql_path: Path | None = None
     seed_path: Path | None = None
+    drawn_from: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -116,6 +116,7 @@ def read_contract(path: Path, dictionary: Mapping[str, Mapping[str, Any]]) -> Co
         tags=tuple(document.get("tags") or ()),
         sql_path=sql_path if sql_path.exists() else None,
         seed_path=seed_path if seed_path.exists() else None,
+        drawn_from=tuple(properties.get("drawn_from") or ()),
     )
 
 
@@ -204,6 +205,8 @@ def _rule(item: Mapping[str, Any], path: Path) -> Rule:
     severity = item.get("severity", "error")
     if severity not in ("error", "warn"):
         raise ContractError(f"Unknown severity {severity!r}", where=where, advice="use error or warn")
+    if severity == "warn" and item.get("engine") in ("postgresql", "ingest"):
+        raise ContractError("A constraint cannot merely warn", where=where, advice="write it as type: sql")
     engine = item.get("engine") if item.get("type") == "custom" else item.get("type")
     if engine not in ENGINES:
         raise ContractError(

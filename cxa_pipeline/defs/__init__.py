@@ -1,0 +1,1 @@
+"""The Dagster layer: it shows, triggers and records; nothing is computed here."""

@@ -1,0 +1,125 @@
+"""What a model's text says: description, dependencies, fingerprint, columns read, column lineage.
+
+Here: parsing of one SELECT in PostgreSQL's dialect. Not here: whether it stays in the checked subset
+(`lint`), its translation (`rewrites`), how names are resolved (`scopes`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlglot import exp, parse
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+
+from cxa_pipeline.engine.scopes import Names, table_key
+from cxa_pipeline.errors import DialectError
+
+_LEADING = re.compile(r"\s*(--[^\n]*|/\*.*?\*/)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One parsed SELECT.
+
+    Attributes:
+        name: `schema.table`, or the file, as errors call it.
+        description: The text of the leading comment.
+        text: The SQL as written.
+        tree: Its syntax tree; treat as read-only.
+        dependencies: The tables it reads, as `schema.table`.
+        fingerprint: Hash of the syntax tree, the same for other comments and formatting.
+    """
+
+    name: str
+    description: str
+    text: str
+    tree: exp.Query
+    dependencies: frozenset[str]
+    fingerprint: str
+
+
+class Lineage(NamedTuple):
+    """A column of a table that a column of the model's output is computed from."""
+
+    from_table: str
+    from_column: str
+    to_column: str
+
+
+def parse_model(sql: str, name: str) -> Model:
+    """Parse one SELECT.
+
+    Raises:
+        DialectError: The text is no SQL, or not exactly one SELECT.
+    """
+    tree = parse_query(sql, name)
+    tables = {table_key(table) for table in tree.find_all(exp.Table) if table.db}
+    return Model(name, describe(sql), sql, tree, frozenset(tables), fingerprint(tree))
+
+
+def parse_query(sql: str, name: str) -> exp.Query:
+    """The syntax tree of one SELECT, unquoted names in lower case."""
+    try:
+        statements = [tree for tree in parse(sql, read="postgres") if tree is not None]
+    except (SqlglotError, RecursionError) as error:
+        found = getattr(error, "errors", None) or [{}]
+        line = found[0].get("line")
+        where = f"{name}:{line}" if line else name
+        seen = found[0].get("description") or str(error).splitlines()[0]
+        raise DialectError("This is not SQL that can be read.", where, seen, "Try the file in psql.") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise DialectError("A model is exactly one SELECT.", name, advice="Write one SELECT; use CTEs for steps.")
+    tree: exp.Query = normalize_identifiers(statements[0], dialect="postgres")
+    return tree
+
+
+def describe(sql: str) -> str:
+    """The comment before the first word of the SQL, as flowing text."""
+    lines: list[str] = []
+    position = 0
+    while match := _LEADING.match(sql, position):
+        comment = match.group(1)
+        body = comment[2:] if comment.startswith("--") else comment[2:-2]
+        lines += [line.strip(" *\t") for line in body.splitlines() or [""]]
+        position = match.end()
+    paragraphs = "\n".join(lines).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip())
+
+
+def fingerprint(tree: exp.Expr) -> str:
+    """Hash of a syntax tree without comments and formatting."""
+    canonical = tree.sql(dialect="postgres", comments=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def columns_read(model: Model, schemas: Mapping[str, Mapping[str, str]]) -> dict[str, set[str]]:
+    """The columns that a model reads anywhere, by table.
+
+    Args:
+        model: The model.
+        schemas: Columns and their types, by table.
+    """
+    names = Names(model.tree, schemas)
+    read: dict[str, set[str]] = {table: set() for table in model.dependencies}
+    for column in model.tree.find_all(exp.Column):
+        for base in names.direct_bases(column):
+            read.setdefault(base.table, set()).add(base.column)
+    for table, column_name in names.starred():
+        read.setdefault(table, set()).add(column_name)
+    return read
+
+
+def column_lineage(model: Model, schemas: Mapping[str, Mapping[str, str]]) -> list[Lineage]:
+    """From which columns each output column takes its values, sorted."""
+    names = Names(model.tree, schemas)
+    found = {
+        Lineage(base.table, base.column, output)
+        for output, origins in names.root_outputs().items()
+        for base in names.bases(origins)
+    }
+    return sorted(found)

@@ -1,0 +1,37 @@
+"""The one row of `core.parameters`: what queries know of the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cxa_pipeline.errors import RunError
+from cxa_pipeline.pipeline.home import Home
+
+DEFAULTS: dict[str, Any] = {
+    "age_max": 120,
+    "amount_tolerance": "0.01",
+    "amount_tolerance_share": "0.005",
+}
+"""Columns that no setting changes; what they mean stands in the contract."""
+
+
+def parameters(home: Home) -> dict[str, Any]:
+    """Values by column.
+
+    Raises:
+        RunError: no source has fixed the home's time zone yet, and no setting does.
+    """
+    timezone, currency = home.facts()
+    if timezone is None:
+        raise RunError(
+            "The home has no time zone yet",
+            where=str(home.landing),
+            advice="drop a first file below landing/<source>/, or set CXA_TIMEZONE",
+        )
+    return {
+        "timezone": timezone,
+        "currency": currency,
+        "as_of_date": home.as_of,
+        **(home.thresholds or {}),
+        **DEFAULTS,
+    }

@@ -1,0 +1,104 @@
+"""A source's SELECT from its own columns to the canonical ones, made ready for many files at once.
+
+Here: parsing `sql/sources/<source>/<dataset>.sql` and carrying `file_id` through it, so that windows and groups
+never reach beyond a file. Not here: types and rules, which come from the contract (`cast`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlglot import exp
+
+from cxa_pipeline.engine.sql import parse_model
+from cxa_pipeline.errors import ContractError
+
+FILE = "file"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """One mapping: its path, its syntax tree, and what it reads and gives.
+
+    `reads` are the columns it names (of `file` or of its own CTEs), `gives` those of its result,
+    without `line`. `fingerprint` ignores comments and format.
+    """
+
+    path: Path
+    tree: exp.Query
+    fingerprint: str
+    reads: frozenset[str]
+    gives: tuple[str, ...]
+
+    def duckdb(self, relation: str) -> str:
+        """The SELECT for DuckDB over `relation` (columns as text, `line`, `file_id`), giving `file_id` too."""
+        tree = self.tree.copy()
+        names = {cte.alias for cte in tree.find_all(exp.CTE)}
+        for select in list(tree.find_all(exp.Select)):
+            _carry_file(select)
+        for table in tree.find_all(exp.Table):
+            if table.name == FILE and table.name not in names:
+                table.replace(exp.alias_(exp.to_table(relation), table.alias or FILE, table=True))
+        return translate(tree)
+
+
+def load_mapping(path: Path, canonical: Collection[str]) -> Mapping:
+    """Read a mapping and see that it can be run for many files in one query.
+
+    Raises:
+        ContractError: it gives unknown columns, leaves out `line`, or reads anything but `file`.
+        DialectError: it is no SELECT.
+    """
+    model = parse_model(path.read_text(encoding="utf-8"), str(path))
+    ctes = {cte.alias for cte in model.tree.find_all(exp.CTE)}
+    if others := {t.sql() for t in model.tree.find_all(exp.Table) if t.name not in {FILE, *ctes} or t.db}:
+        raise ContractError("A mapping reads nothing but `file`", str(path), sorted(others))
+    if next(model.tree.find_all(exp.Join, exp.SetOperation, exp.Exists), None) or _inner_queries(model.tree):
+        raise ContractError(
+            "A mapping has no joins, unions or inner queries",
+            str(path),
+            advice="use CTEs one after the other, and window functions",
+        )
+    gives = tuple(model.tree.named_selects)
+    unknown = set(gives) - set(canonical) - {"line"}
+    if unknown or "line" not in gives:
+        raise ContractError(
+            "A mapping gives `line` and columns of its data set's contract",
+            str(path),
+            [f"unknown: {name}" for name in sorted(unknown)] or "line is missing",
+            f"the columns are {', '.join(canonical)}",
+        )
+    reads = {column.name for column in model.tree.find_all(exp.Column)} - {"line"}
+    gives = tuple(name for name in gives if name != "line")
+    return Mapping(path, model.tree, model.fingerprint, frozenset(reads), gives)
+
+
+def translate(tree: exp.Expr) -> str:
+    """The text that DuckDB runs for a tree of the dialect."""
+    return tree.sql(dialect="duckdb")
+
+
+def _inner_queries(tree: exp.Query) -> bool:
+    return any(not isinstance(select.parent, exp.CTE) for select in tree.find_all(exp.Select) if select is not tree)
+
+
+def _carry_file(select: exp.Select) -> None:
+    """Give `file_id` with the columns, and keep windows, groups and DISTINCT within one file."""
+    file_id = exp.column("file_id")
+    for window in select.find_all(exp.Window):
+        window.set("partition_by", [file_id.copy(), *(window.args.get("partition_by") or [])])
+    group = select.args.get("group")
+    if group is not None:
+        group.set("expressions", [*group.expressions, file_id.copy()])
+    elif any(not node.find_ancestor(exp.Window) for node in select.find_all(exp.AggFunc)):
+        select.set("group", exp.Group(expressions=[file_id.copy()]))
+    distinct = select.args.get("distinct")
+    if distinct is not None and distinct.args.get("on"):
+        on = distinct.args["on"]
+        on.set("expressions", [file_id.copy(), *on.expressions])
+        order = select.args.get("order")
+        if order is not None:
+            order.set("expressions", [exp.Ordered(this=file_id.copy()), *order.expressions])
+    select.set("expressions", [file_id.copy(), *select.expressions])

@@ -1,0 +1,68 @@
+-- One row per local day from the first day of the data to the as-of date: sales, orders and customers.
+-- `period` is its first day. `_growth` compares with the day before, `_yoy` with the same weekday 52 weeks before.
+-- The running day and a day in which the data begin have `is_complete` false and take part in no growth.
+-- Computed once for all grains in `kpi.periods`, whose slice this is.
+with final as (
+    select
+        p.period,
+        p.period_name,
+        p.period_end,
+        p.is_complete,
+        p.currency,
+        p.gross_sales,
+        p.discounts,
+        p.returns,
+        p.net_sales,
+        p.shipping,
+        p.tax,
+        p.total_sales,
+        p.orders,
+        p.units,
+        p.units_returned,
+        p.aov,
+        p.aov_net,
+        p.median_order_value,
+        p.active_customers,
+        p.new_customers,
+        p.returning_customers,
+        p.acquisition_rate,
+        p.new_to_returning_ratio,
+        p.first_orders,
+        p.repeat_orders,
+        p.guest_orders,
+        p.guest_net_sales,
+        p.excluded_lines,
+        p.net_sales_prev,
+        p.net_sales_change,
+        p.net_sales_growth,
+        p.net_sales_year_ago,
+        p.net_sales_yoy,
+        p.orders_prev,
+        p.orders_change,
+        p.orders_growth,
+        p.orders_year_ago,
+        p.orders_yoy,
+        p.units_prev,
+        p.units_change,
+        p.units_growth,
+        p.units_year_ago,
+        p.units_yoy,
+        p.aov_prev,
+        p.aov_change,
+        p.aov_growth,
+        p.aov_year_ago,
+        p.aov_yoy,
+        p.active_customers_prev,
+        p.active_customers_change,
+        p.active_customers_growth,
+        p.active_customers_year_ago,
+        p.active_customers_yoy,
+        p.net_sales_prev_to_date,
+        p.to_date_growth,
+        p.growth_note,
+        p.yoy_note
+    from kpi.periods as p
+    where p.grain = 'day'
+)
+
+select * from final

@@ -1,0 +1,60 @@
+-- How much is an average order worth?
+-- One row for all time (`period` is `all`) and one per month. `aov` is what was paid for the goods when ordering,
+-- divided by orders; `aov_net` deducts the returns linked to these orders; half of the orders are below `median`.
+with months as (
+    select
+        m.period_name as period,
+        m.gross_sales - m.discounts as gross_less_discounts,
+        m.orders,
+        m.aov,
+        m.aov_net,
+        m.median_order_value,
+        m.is_complete,
+        m.currency
+    from kpi.monthly as m
+),
+
+totals as (
+    select
+        sum(m.gross_less_discounts) as gross_less_discounts,
+        sum(m.orders)::bigint as orders
+    from months as m
+),
+
+orders as (
+    select
+        sum(o.order_net_value) as orders_net_value,
+        percentile_cont(0.5) within group (order by o.order_value::double precision) as median_order_value
+    from core.orders as o
+    cross join core.clock as c
+    where o.order_date <= c.as_of_date
+),
+
+final as (
+    select
+        'all' as period,
+        (t.gross_less_discounts / nullif(t.orders, 0))::numeric(18, 4) as aov,
+        (o.orders_net_value / nullif(t.orders, 0))::numeric(18, 4) as aov_net,
+        o.median_order_value::numeric(18, 4) as median_order_value,
+        coalesce(t.orders, 0) as orders,
+        coalesce(t.gross_less_discounts, 0) as gross_less_discounts,
+        true as is_complete,
+        c.currency
+    from totals as t
+    cross join orders as o
+    cross join core.clock as c
+    union all
+    select
+        m.period,
+        m.aov,
+        m.aov_net,
+        m.median_order_value,
+        m.orders,
+        m.gross_less_discounts,
+        m.is_complete,
+        m.currency
+    from months as m
+)
+
+select * from final
+order by period <> 'all', period
