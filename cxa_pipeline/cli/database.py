@@ -64,7 +64,7 @@ def psql(arguments: tuple[str, ...]) -> None:
 @db.command()
 def init() -> None:
     """Prepare a database: schemas and the role cxa_reader; `cxa run` does so by itself."""
-    from cxa_pipeline.pipeline.publication import prepare
+    from cxa_pipeline.pipeline.publication import prepare_database
 
-    prepare(open_home())
+    prepare_database(open_home())
     say("the database is ready")

@@ -99,9 +99,7 @@ def _column_checks(column: Column) -> dict[str, str]:
     return found
 
 
-def create_table(
-    contract: Contract, name: TableName | None = None, keyed: bool = True, enforced: bool = True
-) -> str:
+def create_table(contract: Contract, name: TableName | None = None, keyed: bool = True, enforced: bool = True) -> str:
     """CREATE TABLE with types, NOT NULL, CHECK and key; a monthly table is partitioned by its month.
 
     Args:

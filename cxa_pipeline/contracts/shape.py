@@ -122,9 +122,7 @@ def _check_changes(old: Shape, new: Shape, table: str) -> _Changes:
                 before.append(f"alter table {table} drop constraint if exists {identifier(check)}")
             if wanted is not None:
                 # Not valid: the old rows need not satisfy it, the new ones must.
-                before.append(
-                    f"alter table {table} add constraint {identifier(check)} check ({wanted}) not valid"
-                )
+                before.append(f"alter table {table} add constraint {identifier(check)} check ({wanted}) not valid")
         if wanted is not None and (had != wanted or check in old.unvalidated):
             after.append(f"alter table {table} validate constraint {identifier(check)}")
     return words, before, after

@@ -6,10 +6,15 @@ lose a file.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from cxa_pipeline.defs.refresh import OpenHome
 from cxa_pipeline.pipeline.run import pending
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 RETRIES = {"dagster/max_retries": "2"}
 UNFINISHED = [
@@ -20,7 +25,7 @@ UNFINISHED = [
 ]
 
 
-def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def build_jobs() -> list[UnresolvedAssetJobDefinition]:
     """`refresh`: everything; `ingest`: register and read files alone."""
     landed = dg.AssetSelection.groups("landed")
     return [

@@ -4,8 +4,6 @@ Here: from a selection to `pipeline.run`, and from its result to materialization
 materialization means published; for `landed/*` it means registered. Not here: what a run does (`pipeline.run`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -17,7 +15,8 @@ from cxa_pipeline.defs.specs import asset_key, asset_specs, check_specs, column_
 from cxa_pipeline.errors import CxaError
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import Project
-from cxa_pipeline.pipeline.run import RunResult, TableReport, run
+from cxa_pipeline.pipeline.publication import TableReport
+from cxa_pipeline.pipeline.run import RunResult, run
 
 OpenHome = Callable[[], Home]
 OnResult = Callable[[RunResult | CxaError], None]
@@ -82,7 +81,9 @@ def build_refresh(project: Project, open_home: OpenHome, on_result: OnResult | N
     return shop
 
 
-def _events(context: dg.AssetExecutionContext, project: Project, result: RunResult, chosen: set[str]) -> Iterator[Event]:
+def _events(
+    context: dg.AssetExecutionContext, project: Project, result: RunResult, chosen: set[str]
+) -> Iterator[Event]:
     selected_checks = context.selected_asset_check_keys
     emitted = set(result.reports) | _unknown_to_dagster(context, result, chosen)
     for table in project.catalog.contracts:

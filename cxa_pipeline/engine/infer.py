@@ -27,6 +27,11 @@ class Kinds:
         self._kinds: dict[int, Kind] = {}
         self._kept: list[exp.Expr] = []
 
+    def adopt(self, new: exp.Expr, old: exp.Expr) -> None:
+        """Let an expression that takes the place of another have its kind."""
+        self._kinds[id(new)] = self.of(old)
+        self._kept.append(new)
+
     def of(self, expression: exp.Expr | None) -> Kind:
         """The kind of an expression, unknown if it cannot be told."""
         if expression is None:
@@ -127,7 +132,16 @@ def _remainder(node: exp.Expr, kinds: Kinds) -> Kind:
 
 def _power(node: exp.Expr, kinds: Kinds) -> Kind:
     both = [kinds.of(node.this), kinds.of(node.expression)]
+    if is_exact_power(node, both[0]):
+        square = k.multiply(both[0], both[0])
+        return square if node.expression.to_py() == 2 else k.multiply(square, both[0])
     return k.DOUBLE if k.DOUBLE in both or all(kind.is_integer for kind in both) else k.ROUGH
+
+
+def is_exact_power(node: exp.Expr, base: Kind) -> bool:
+    """Whether a power is a square or cube of a decimal, which is a product."""
+    exact = base.name == "numeric" and base.error == 0
+    return exact and bool(node.expression.is_int) and node.expression.to_py() in (2, 3)
 
 
 def _round(node: exp.Expr, kinds: Kinds) -> Kind:
@@ -193,13 +207,45 @@ def _scalar_query(node: exp.Expr, kinds: Kinds) -> Kind:
     return kinds.of_query(query) if isinstance(query, exp.Query) else kinds.of(query)
 
 
-_BOOLEAN = (exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In)
+_BOOLEAN: tuple[type[exp.Expr], ...] = (
+    exp.And,
+    exp.Or,
+    exp.Not,
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.Is,
+    exp.In,
+)
 _BOOLEAN += (exp.Between, exp.Like, exp.ILike, exp.Escape, exp.RegexpLike, exp.RegexpILike, exp.Exists)
 _BOOLEAN += (exp.NullSafeEQ, exp.NullSafeNEQ, exp.StartsWith, exp.Boolean, exp.LogicalOr, exp.LogicalAnd, exp.Any)
-_TEXT = (exp.Lower, exp.Upper, exp.Trim, exp.Substring, exp.Left, exp.Right, exp.Pad, exp.SplitPart, exp.Replace)
+_TEXT: tuple[type[exp.Expr], ...] = (
+    exp.Lower,
+    exp.Upper,
+    exp.Trim,
+    exp.Substring,
+    exp.Left,
+    exp.Right,
+    exp.Pad,
+    exp.SplitPart,
+    exp.Replace,
+)
 _TEXT += (exp.RegexpReplace, exp.Concat, exp.ConcatWs, exp.DPipe, exp.MD5, exp.Encode, exp.Translate, exp.Repeat)
-_TEXT += (exp.GroupConcat, exp.TimeToStr)
-_ARGUMENT = (exp.Neg, exp.Paren, exp.Alias, exp.Min, exp.Max, exp.FirstValue, exp.LastValue, exp.NthValue, exp.Abs)
+_TEXT += (exp.GroupConcat,)
+_ARGUMENT: tuple[type[exp.Expr], ...] = (
+    exp.Neg,
+    exp.Paren,
+    exp.Alias,
+    exp.Min,
+    exp.Max,
+    exp.FirstValue,
+    exp.LastValue,
+    exp.NthValue,
+    exp.Abs,
+)
 _ARGUMENT += (exp.Nullif, exp.Window, exp.Filter, exp.Ordered, exp.Order)
 
 RULES: dict[type[exp.Expr], Rule] = {
@@ -226,6 +272,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.AtTimeZone: _applied(_zoned),
     exp.Avg: _applied(k.mean),
     exp.Bracket: _element,
+    exp.ByteString: _always(k.LITERAL),
     exp.Case: _case,
     exp.Cast: _cast,
     exp.Distinct: lambda node, kinds: kinds.of(node.expressions[0]) if node.expressions else k.UNKNOWN,
@@ -252,8 +299,10 @@ NAMED_FUNCTIONS: dict[str, Kind] = {
     "age": k.INTERVAL,
     "cardinality": k.INTEGER,
     "convert_to": Kind("bytea"),
+    "div": k.WHOLE,
     "every": k.BOOLEAN,
     "make_date": k.DATE,
     "octet_length": k.INTEGER,
     "regexp_match": k.ARRAY,
+    "to_char": k.TEXT,
 }

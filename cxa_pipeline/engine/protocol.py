@@ -58,9 +58,7 @@ class Engine(Protocol):
     def version(self) -> str:
         """Changes whenever results might: version of the engine, of the translation and of the casts."""
 
-    def run(
-        self, sql: str, relations: Mapping[str, Relation], columns: Sequence[OutputColumn], target: Path
-    ) -> Result:
+    def run(self, sql: str, relations: Mapping[str, Relation], columns: Sequence[OutputColumn], target: Path) -> Result:
         """Write the result of one SELECT of the dialect as one Parquet file.
 
         Args:
@@ -84,7 +82,5 @@ class Engine(Protocol):
     ) -> pa.RecordBatchReader:
         """Stream a relation with the Arrow types that PostgreSQL's COPY needs for `columns`."""
 
-    def content_hash(
-        self, data: pa.RecordBatchReader | pa.Table, columns: Sequence[OutputColumn]
-    ) -> tuple[int, str]:
+    def content_hash(self, data: pa.RecordBatchReader | pa.Table, columns: Sequence[OutputColumn]) -> tuple[int, str]:
         """Count rows and hash their content, whatever their order; equal to that of `run` for equal rows."""

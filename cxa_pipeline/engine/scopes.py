@@ -166,10 +166,14 @@ class Names:
             names = list(node.alias_column_names) or [f"column{n}" for n in range(1, len(rows[0]) + 1)]
             return {name: [row[n] for row in rows] for n, name in enumerate(names)}
         if isinstance(node, exp.Unnest):
-            return _unnest_outputs(node)
+            if id(node) not in self._outputs:
+                self._outputs[id(node)] = _unnest_outputs(node)
+            return self._outputs[id(node)]
         if isinstance(node, exp.Lateral):
             inner = self._scope_by_node.get(id(node.this.unnest()))
-            found = self.outputs(inner) if inner else {}
+            if inner is None:
+                return {name: [node.this] for name in node.alias_column_names or [node.alias]}
+            found = self.outputs(inner)
             names = list(node.alias_column_names) or list(found)
             return dict(zip(names, found.values(), strict=False))
         return self.outputs(scope)
@@ -178,9 +182,7 @@ class Names:
         node = scope.expression
         if isinstance(node, exp.SetOperation):
             left, right = (list(self.outputs(part).items()) for part in scope.set_operation_scopes)
-            return {
-                name: origins + (right[n][1] if n < len(right) else []) for n, (name, origins) in enumerate(left)
-            }
+            return {name: origins + (right[n][1] if n < len(right) else []) for n, (name, origins) in enumerate(left)}
         if not isinstance(node, exp.Select):
             return {}
         found: dict[str, list[Origin]] = {}
@@ -214,9 +216,11 @@ def _lateral_source(scope: Scope, name: str) -> Source | None:
 def _unnest_outputs(node: exp.Unnest) -> dict[str, list[Origin]]:
     alias = node.args.get("alias")
     names = list(node.alias_column_names) or ([alias.name] if alias else ["unnest"])
-    found: dict[str, list[Origin]] = {
-        name: [exp.Explode(this=array.copy())] for name, array in zip(names, node.expressions, strict=False)
-    }
+    found: dict[str, list[Origin]] = {}
+    for name, array in zip(names, node.expressions, strict=False):
+        element = exp.Explode(this=array.copy())
+        element.parent = node  # so that names in the array are resolved where it stands
+        found[name] = [element]
     if isinstance(offset := node.args.get("offset"), exp.Identifier):
         found[offset.name] = [exp.cast(exp.Literal.number(1), "bigint")]
     return found

@@ -10,14 +10,28 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sqlglot import exp, parse
+from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.parsers.postgres import PostgresParser
 
 from cxa_pipeline.engine.scopes import Names, table_key
 from cxa_pipeline.errors import DialectError
+
+
+class AsWritten(Postgres):
+    """PostgreSQL, keeping as written the functions whose meaning sqlglot would change while parsing."""
+
+    class Parser(PostgresParser):
+        """sqlglot's parser without those functions."""
+
+        FUNCTIONS: ClassVar[dict[str, Any]] = {
+            name: build for name, build in PostgresParser.FUNCTIONS.items() if name not in ("TO_CHAR", "DIV", "INITCAP")
+        }
+
 
 _LEADING = re.compile(r"\s*(--[^\n]*|/\*.*?\*/)", re.DOTALL)
 
@@ -65,7 +79,7 @@ def parse_model(sql: str, name: str) -> Model:
 def parse_query(sql: str, name: str) -> exp.Query:
     """The syntax tree of one SELECT, unquoted names in lower case."""
     try:
-        statements = [tree for tree in parse(sql, read="postgres") if tree is not None]
+        statements = [tree for tree in parse(sql, read=AsWritten) if tree is not None]
     except (SqlglotError, RecursionError) as error:
         found = getattr(error, "errors", None) or [{}]
         line = found[0].get("line")

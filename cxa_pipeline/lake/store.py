@@ -10,7 +10,7 @@ clock, which callers pass in.
     resolved/<dataset>/<key>/                     which rows another file duplicates or supersedes
     tables/<schema>/<table>/[<YYYY-MM>/]<key>/    results of models
     audits/<schema>/<table>/<key>/                what the checks said of a result
-    releases/<n>.json  publications/<n>.json      table → version; what a publication changed
+    releases/<n>.json                             table → version
     home.json  hold.json  seen.json  run.lock
 """
 
@@ -230,7 +230,7 @@ class Lake:
         return number
 
     def write_document(self, kind: str, number: int, document: Mapping[str, Any]) -> None:
-        """Write the document of that number ("publications": the number of its release), replacing it."""
+        """Write the document of that number , replacing it."""
         write_json(self._numbered(kind, number), document)
 
     def document(self, kind: str, number: int) -> dict[str, Any] | None:

@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
-from cxa_pipeline.errors import ConstraintError
 from cxa_pipeline.lake import Lake
 from cxa_pipeline.pipeline.build import Version
 from cxa_pipeline.pipeline.project import Project, digest
+from cxa_pipeline.sources.landed import LandedDataset
+from cxa_pipeline.warehouse.violations import StagedRowsError
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,30 @@ KEYS_AND_TYPES_MEANS = (
     "Every value has the type of its column, required columns are filled, keys stand once, closed lists hold"
 )
 
+ACCOUNTED = "rows_are_accounted_for"
+ACCOUNTED_MEANS = "Rows read = accepted + rejected + duplicates + superseded, in every file (I14)"
+
 
 def check_names(project: Project, contract: Contract) -> list[tuple[str, str, str]]:
     """Name, severity and meaning of every check of a table, its own and those of identities that judge it."""
-    if contract.kind in ("landed", "record"):
+    if contract.kind == "landed":
+        return [(ACCOUNTED, "error", ACCOUNTED_MEANS)]
+    if contract.kind == "record":
         return []
     own = [(KEYS_AND_TYPES, "error", KEYS_AND_TYPES_MEANS)]
     own += [(rule.name, rule.severity, rule.description) for rule in contract.rules]
     judged = [i for i in project.identities if contract.key in i.derived]
     return own + [(i.name, i.severity, i.description) for i in judged]
+
+
+def accounts_balance(dataset: LandedDataset) -> CheckResult:
+    """I14: whether every row that was read of a data set's files is accounted for."""
+    off = [
+        f"{a.landing.source}/{a.landing.name}: {a.rows_read} read"
+        for a in dataset.files
+        if a.rows_read != a.rows_accepted + a.rows_rejected + a.rows_duplicate + a.rows_superseded
+    ]
+    return CheckResult(ACCOUNTED, "error", not off, ACCOUNTED_MEANS, len(off), "; ".join(off[:5]) or None)
 
 
 def audit_parts(project: Project, version: Version) -> tuple[str, ...]:
@@ -63,7 +79,7 @@ def constraints_hold(contract: Contract) -> list[CheckResult]:
     return [CheckResult(KEYS_AND_TYPES, "error", True, KEYS_AND_TYPES_MEANS, 0), *rules]
 
 
-def constraints_broken(contract: Contract, error: ConstraintError) -> list[CheckResult]:
+def constraints_broken(contract: Contract, error: StagedRowsError) -> list[CheckResult]:
     """Results where the staging table refused the rows: the broken rules with counts and examples."""
     results = []
     for result in constraints_hold(contract):

@@ -20,7 +20,7 @@ from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import Lake, Stored
 from cxa_pipeline.pipeline.project import Project, digest
-from cxa_pipeline.sources.resolve import LandedDataset
+from cxa_pipeline.sources.landed import LandedDataset
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ Month = date | None
 """The first day of a month; None stands for a table that is not monthly."""
 
 DATA = "data.parquet"
+INPUT = "input.parquet"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Version:
     content_hash: str
     path: Path
     parts: tuple[str, ...]
+    seconds: float
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -48,9 +50,8 @@ class Version:
         """The version that a manifest of the lake describes."""
         m = stored.manifest
         month = date.fromisoformat(m["month"]) if m["month"] else None
-        return cls(
-            m["table"], month, m["key"], m["rows"], m["content_hash"], stored.path / DATA, stored.parts, m["values"]
-        )
+        path, parts = stored.path / DATA, stored.parts
+        return cls(m["table"], month, m["key"], m["rows"], m["content_hash"], path, parts, m["seconds"], m["values"])
 
 
 Versions = dict[str, dict[Month, Version]]
@@ -208,6 +209,7 @@ class Builder:
             sql, relations = self._query(contract, need.month, folder)
             columns = self.project.output_columns(need.table)
             result = self.engine.run(sql, relations, columns, folder / DATA)
+            (folder / INPUT).unlink(missing_ok=True)
             manifest = {
                 "table": need.table,
                 "month": need.month,
@@ -233,7 +235,7 @@ class Builder:
         if contract.kind in ("settings", "seed"):
             rows = [self._settings_row(contract)] if contract.kind == "settings" else _seed_rows(contract)
             text = tuple(OutputColumn(c.name, "text") for c in contract.columns)
-            source = Relation((_write_text(rows, contract, folder / "input.parquet"),), columns=text)
+            source = Relation((_write_text(rows, contract, folder / INPUT),), columns=text)
             return f"select {', '.join(contract.column_names)} from {contract.key}", {contract.key: source}
         relations = {
             read: self.relation(read, month if contract.kind == "monthly" else None)
@@ -247,8 +249,9 @@ class Builder:
         columns = self.project.output_columns(table)
         if contract.kind == "landed":
             months = self.landed[contract.table].months
-            wanted = months.values() if month is None or contract.month is None else [months[month]]
-            return merge([part.relation for part in wanted], columns)
+            if month is None or contract.month is None:
+                return self.landed[contract.table].whole.relation
+            return months[month].relation if month in months else Relation((), columns=columns)
         versions = self.versions[table]
         chosen = [v for m, v in versions.items() if month is None or contract.month is None or m == month]
         return Relation(tuple(v.path for v in chosen), columns=columns)
@@ -267,16 +270,10 @@ class Builder:
         table = self.engine.fetch(f"select {names} from {contract.key}", {contract.key: Relation((path,))}, columns)
         rows = table.to_pylist()
         if len(rows) != 1:
-            raise RunError(f"{contract.key} must have one row", where=str(contract.yaml_path), evidence=f"{len(rows)} rows")
+            raise RunError(
+                f"{contract.key} must have one row", where=str(contract.yaml_path), evidence=f"{len(rows)} rows"
+            )
         return {name: None if value is None else str(value) for name, value in rows[0].items()}
-
-
-def merge(relations: Collection[Relation], columns: tuple[OutputColumn, ...]) -> Relation:
-    """The rows of several relations as one; they share what they leave out."""
-    paths = tuple(dict.fromkeys(p for r in relations for p in r.paths))
-    without = tuple(dict.fromkeys(p for r in relations for p in r.without))
-    files = {f for r in relations for f in r.files or ()}
-    return Relation(paths, tuple(sorted(files)) if files else None, without, columns)
 
 
 def _seed_rows(contract: Contract) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.lake import Lake
 from cxa_pipeline.pipeline.project import Project, load_project
-from cxa_pipeline.sources.definition import SourceDefinition, load_sources
+from cxa_pipeline.sources.definition import Sources, load_sources
 from cxa_pipeline.warehouse.server import EmbeddedServer
 
 
@@ -39,6 +39,7 @@ class Home:
         max_bad_share, max_bad_rows: When a file is refused as a whole (METRICS §18.10).
         settle_seconds: A file that changed within this time is still being written.
         keep_releases: Releases that stay in the lake.
+        force_windows: Files (`source/name`) of `window` deliveries that may empty a month.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class Home:
     max_bad_rows: int = 10
     settle_seconds: float = 2.0
     keep_releases: int = 7
+    force_windows: frozenset[str] = frozenset()
 
     @cached_property
     def lake(self) -> Lake:
@@ -69,9 +71,9 @@ class Home:
         return load_project(self.sql_root)
 
     @cached_property
-    def sources(self) -> Mapping[str, SourceDefinition]:
-        """Definitions of the sources, by name."""
-        return load_sources(self.sql_root / "sources", self.project.catalog)
+    def sources(self) -> Sources:
+        """Definitions of the sources."""
+        return load_sources(self.sql_root)
 
     @cached_property
     def server(self) -> EmbeddedServer:

@@ -15,6 +15,7 @@ from pathlib import Path
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import OutputColumn, Relation
 from cxa_pipeline.errors import RunError
+from cxa_pipeline.lake import Parts
 from cxa_pipeline.pipeline.build import Builder, content
 from cxa_pipeline.pipeline.project import Identity, digest
 
@@ -38,6 +39,7 @@ class Outcome:
     """
 
     identity: Identity
+    parts: Parts
     path: Path
     compared: int
     failed: Mapping[str, tuple[int, tuple[str, ...]]]
@@ -95,7 +97,7 @@ def _evaluate(builder: Builder, identity: Identity) -> Outcome:
             )
         stored = builder.lake.finish(parts, folder, {"compared": result.rows, "failed": failed})
     failed = {table: (count, tuple(examples)) for table, (count, examples) in stored.manifest["failed"].items()}
-    return Outcome(identity, stored.path / DATA, stored.manifest["compared"], failed)
+    return Outcome(identity, parts, stored.path / DATA, stored.manifest["compared"], failed)
 
 
 def _failed(builder: Builder, path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:

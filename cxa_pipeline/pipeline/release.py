@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 class ReleasedTable:
     """A table in a release.
 
-    `versions` is empty where no version ever passed its checks; `held_back_since` says since when newer versions
+    `versions` is None where no version ever passed its checks; `held_back_since` says since when newer versions
     are held back (ISO 8601), `held_back_reason` why.
     """
 
-    versions: Mapping[Month, Version]
+    versions: Mapping[Month, Version] | None
     contract_version: str
     held_back_since: str | None = None
     held_back_reason: str | None = None
@@ -37,19 +37,19 @@ class ReleasedTable:
     @property
     def content_hash(self) -> str | None:
         """Hash of the rows; None where there is no version."""
-        return content(self.versions) if self.versions else None
+        return None if self.versions is None else content(self.versions)
 
     @property
     def rows(self) -> int:
         """Rows of the table."""
-        return sum(v.rows for v in self.versions.values())
+        return sum(v.rows for v in (self.versions or {}).values())
 
 
 @dataclass(frozen=True)
 class Release:
     """One list of audited versions.
 
-    `number` is 0 before the first; `accounts` is the hash of what became of every landed row, `checks` of what
+    `number` is 0 before the first; `landed` names the rows of each data set that it was made from; `accounts` is the hash of what became of every landed row, `checks` of what
     the checks said: a change of either is a new release though no table changed.
     """
 
@@ -57,6 +57,7 @@ class Release:
     created_at: str
     as_of_date: date | None
     tables: Mapping[str, ReleasedTable] = field(default_factory=dict)
+    landed: Mapping[str, str] = field(default_factory=dict)
     accounts: str = ""
     checks: str = ""
 
@@ -98,6 +99,7 @@ def compose(
     versions: Versions,
     held: Mapping[str, str],
     now: str,
+    landed: Mapping[str, str],
     accounts: str,
     checks: str,
 ) -> Release:
@@ -110,13 +112,13 @@ def compose(
         before = previous.tables.get(table)
         if table in held and (table in versions or before):
             since = before.held_back_since if before and before.held_back_since else now
-            old = before or ReleasedTable({}, contract.version)
+            old = before or ReleasedTable(None, contract.version)
             tables[table] = replace(old, held_back_since=since, held_back_reason=held[table])
         elif table in versions:
             tables[table] = ReleasedTable(dict(versions[table]), contract.version)
         elif before:
             tables[table] = before
-    return Release(previous.number + 1, now, _as_of(tables), tables, accounts, checks)
+    return Release(previous.number + 1, now, _as_of(tables), tables, landed, accounts, checks)
 
 
 def _as_of(tables: Mapping[str, ReleasedTable]) -> date | None:
@@ -134,7 +136,7 @@ def write_release(lake: Lake, release: Release) -> Release:
     """Write a release to the lake under the next number."""
     tables = {
         name: {
-            "versions": [v.parts for v in table.versions.values()],
+            "versions": None if table.versions is None else [v.parts for v in table.versions.values()],
             "contract_version": table.contract_version,
             "held_back_since": table.held_back_since,
             "held_back_reason": table.held_back_reason,
@@ -146,6 +148,7 @@ def write_release(lake: Lake, release: Release) -> Release:
         {
             "created_at": release.created_at,
             "as_of_date": release.as_of_date,
+            "landed": dict(release.landed),
             "accounts": release.accounts,
             "checks": release.checks,
             "tables": tables,
@@ -181,15 +184,15 @@ def latest_release(lake: Lake) -> Release:
 def _release(lake: Lake, number: int, document: Mapping[str, Any]) -> Release:
     tables = {}
     for name, entry in document["tables"].items():
-        versions = [_version(lake, tuple(parts)) for parts in entry["versions"]]
+        versions = [_version(lake, tuple(parts)) for parts in entry["versions"] or ()]
         tables[name] = ReleasedTable(
-            {v.month: v for v in versions},
+            None if entry["versions"] is None else {v.month: v for v in versions},
             entry["contract_version"],
             entry["held_back_since"],
             entry["held_back_reason"],
         )
     as_of = date.fromisoformat(document["as_of_date"]) if document["as_of_date"] else None
-    return Release(number, document["created_at"], as_of, tables, document["accounts"], document["checks"])
+    return Release(number, document["created_at"], as_of, tables, document["landed"], document["accounts"], document["checks"])
 
 
 def _version(lake: Lake, parts: tuple[str, ...]) -> Version:

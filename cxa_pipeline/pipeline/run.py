@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from cxa_pipeline.contracts.expectations import CheckResult
-from cxa_pipeline.engine.protocol import Engine
+from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import run_lock
-from cxa_pipeline.pipeline.audit import accounts_balance, audit_on_engine, known, remember
-from cxa_pipeline.pipeline.build import Builder, Month, Version, content
+from cxa_pipeline.pipeline.audit import accounts_balance, audit_on_engine, audit_parts, known, remember
+from cxa_pipeline.pipeline.build import Builder, Month
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.parameters import parameters
 from cxa_pipeline.pipeline.project import digest
 from cxa_pipeline.pipeline.publication import Publisher, TableReport
 from cxa_pipeline.pipeline.reconcile import Outcome, outcome_parts, reconcile
+from cxa_pipeline.pipeline.records import Telling, landed_file, records, release_records
 from cxa_pipeline.pipeline.release import (
     EMPTY,
     Release,
@@ -34,12 +35,23 @@ from cxa_pipeline.pipeline.release import (
     read_release,
     write_release,
 )
-from cxa_pipeline.sources.ingest import IngestResult, Pending, Refusal, ingest
-from cxa_pipeline.sources.ingest import pending as pending_files
+from cxa_pipeline.sources.batch import Limits
+from cxa_pipeline.sources.discover import Pending
+from cxa_pipeline.sources.discover import pending as pending_files
+from cxa_pipeline.sources.ingest import IngestOptions, IngestResult, ingest
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Refusal", "RunResult", "TableReport", "list_releases", "pending", "roll_back", "run", "up_to_date"]
+PATIENCE = 5
+"""How often a run waits for files that are still being written, each time until they could be still."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that was refused as a whole."""
+
+    name: str
+    reason: str
 
 
 @dataclass
@@ -68,15 +80,10 @@ class RunResult:
         """Tables that are held back, with the reason."""
         return self.release.held_back
 
-    @property
-    def landed_only(self) -> bool:
-        """Whether the run registered files and built nothing."""
-        return not self.published and not self.nothing_to_do and self.hold is None
-
 
 def pending(home: Home) -> Pending:
     """Files in landing that the lake does not know, without reading them: what the sensor asks."""
-    return pending_files(home.lake, home.sources, home.landing, home.settle_seconds)
+    return pending_files(home.lake, home.landing, home.sources.definitions, datetime.now(UTC), home.settle_seconds)
 
 
 def run(
@@ -125,8 +132,9 @@ class _Run:
         self.project = home.project
         self.result = RunResult()
         self.previous = latest_release(home.lake)
-        self.now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.engine: Engine = home.engine()
+        self.now = datetime.now(UTC)
+        self.engine = home.engine()
+        self.publisher = Publisher(home, self.engine)
 
     def go(
         self,
@@ -137,32 +145,30 @@ class _Run:
     ) -> RunResult:
         """All the steps."""
         tables = self._tables(selection)
-        with self._stage("ingest"):
+        with self._stage("read"):
+            self._wait_for_files()
             ingested = self._ingest()
         if not tables:
-            self._report_landed(ingested)
+            self._report_landed(ingested, self.previous)
             return self.result
         builder = self._builder(ingested)
         with self._stage("compute"):
             builder.build(tables, force)
         self.result.computed = builder.built
-        publisher = Publisher(self.home, builder)
-        with self._stage("audit"):
-            self._audit(builder, publisher, ingested)
+        with self._stage("check"):
+            self._audit(builder)
             outcomes = reconcile(builder)
         release = self._release(builder, ingested, outcomes, write=publish)
         if publish:
             with self._stage("publish"):
-                self._publish(release, publisher, ingested, outcomes, repair)
-            self._report_landed(ingested)
-            self._collect_garbage(ingested)
+                self._publish(release, builder, ingested, outcomes, repair)
+            self._collect_garbage(builder, ingested, outcomes)
+        self.publisher.close()
         return self.result
 
     def look(self) -> RunResult | None:
-        """Whether everything is computed, checked, released and published."""
-        ingested = self._ingest(read=False)
-        if ingested is None:
-            return None
+        """The result where everything is computed, checked, released and published; else None."""
+        ingested = self._ingest()
         builder = self._builder(ingested)
         if builder.stale(t for t in self.project.order if self.project.catalog[t].kind != "landed"):
             return None
@@ -171,15 +177,11 @@ class _Run:
             return None
         if any(self.home.lake.find(outcome_parts(builder, i)) is None for i in self.project.identities):
             return None
-        self._recall(builder, ingested)
         release = self._release(builder, ingested, reconcile(builder), write=False)
-        publisher = Publisher(self.home, builder)
-        if not release.same_as(self.previous) or not publisher.shows(self.previous):
+        if release is not self.previous or not self.publisher.shows(release):
             return None
-        self.result.release = self.previous
         self.result.nothing_to_do = True
         self.result.published = True
-        self.result.current = publisher.reports(self.previous, {})
         return self.result
 
     # --- steps ---------------------------------------------------------------------------------------------
@@ -193,14 +195,27 @@ class _Run:
             wanted |= {t for t in self.project.order if self.project.catalog[t].published}
         return self.project.selection(wanted & set(self.project.order)) & built if wanted & built else frozenset()
 
-    def _ingest(self, read: bool = True) -> IngestResult | None:
-        raise NotImplementedError
+    def _wait_for_files(self) -> None:
+        for _ in range(PATIENCE):
+            waiting = pending(self.home)
+            if not waiting.unsettled:
+                return
+            log.info("waiting for files that are still being written: %s", ", ".join(waiting.unsettled[:5]))
+            time.sleep(self.home.settle_seconds)
+
+    def _ingest(self) -> IngestResult:
+        found = read_landing(self.home, self.engine, self.now)
+        self.result.refused = [Refusal(name, reason) for name, reason in _refusals(found).items()]
+        self.result.findings = [f"{f.what} ({f.where}): {f.advice}" for f in found.findings]
+        self.result.findings += [f"{p} is still being written: it is left for the next run" for p in found.unsettled]
+        for landing in found.landed:
+            log.info("landed %s/%s (%s bytes)", landing.source, landing.name, f"{landing.size:,}")
+        return found
 
     def _builder(self, ingested: IngestResult) -> Builder:
-        row = parameters(self.home)
-        return Builder(self.project, self.home.lake, self.engine, ingested.datasets, row)
+        return Builder(self.project, self.home.lake, self.engine, ingested.datasets, parameters(self.home))
 
-    def _audit(self, builder: Builder, publisher: Publisher, ingested: IngestResult) -> None:
+    def _audit(self, builder: Builder) -> None:
         """Check every version that was not checked yet; PostgreSQL's staging tables for what it will hold."""
         lake, project = self.home.lake, self.project
         for table, versions in builder.versions.items():
@@ -208,48 +223,182 @@ class _Run:
             unchecked = [v for v in versions.values() if known(lake, project, v) is None]
             if not unchecked:
                 continue
-            begun = time.monotonic()
             if contract.kind == "view" or not contract.published:
                 for version in unchecked:
                     results = audit_on_engine(self.engine, contract, builder.relation(table, version.month))
                     remember(lake, project, version, results)
             else:
-                results = publisher.audit(table, unchecked)
+                results = self.publisher.audit(table, unchecked)
                 for version in unchecked:
                     remember(lake, project, version, results)
-            log.debug("%s: checked in %.2f s", table, time.monotonic() - begun)
-        self._recall(builder, ingested)
-
-    def _recall(self, builder: Builder, ingested: IngestResult) -> None:
-        checks = self.result.checks
-        checks.update({f"landed.{c.dataset}": [c.result] for c in accounts_balance(ingested)})
-        for table, versions in builder.versions.items():
-            found: dict[str, CheckResult] = {}
-            for version in versions.values():
-                for result in known(self.home.lake, self.project, version) or ():
-                    worse = found.get(result.rule)
-                    found[result.rule] = result if worse is None or worse.passed else worse
-            checks[table] = list(found.values())
+            log.debug("%s: checked", table)
 
     def _release(
         self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome], write: bool
     ) -> Release:
-        for outcome in outcomes:
-            for table in outcome.identity.derived:
-                self.result.checks.setdefault(table, []).append(outcome.check(table))
-        held = held_back(self.project, self.result.checks)
-        accounts = digest([account.as_row() for account in ingested.accounts])
-        checks = digest({t: [(r.rule, r.passed, r.failed_rows) for r in rs] for t, rs in self.result.checks.items()})
-        release = compose(self.project, self.previous, builder.versions, held, self.now, accounts, checks)
-        if write and not release.same_as(self.previous):
-            release = write_release(self.home.lake, release)
-        elif release.same_as(self.previous):
+        """The release that the versions make; the newest one where it shows the same."""
+        checks = self._checks(builder, ingested, outcomes)
+        held = held_back(self.project, checks)
+        accounts = digest([landed_file(account) for account in ingested.files])
+        said = digest({t: [(r.rule, r.passed, r.failed_rows) for r in rs] for t, rs in sorted(checks.items())})
+        now = self.now.isoformat(timespec="seconds")
+        landed = {name: dataset.whole.input_hash for name, dataset in ingested.datasets.items()}
+        release = compose(self.project, self.previous, builder.versions, held, now, landed, accounts, said)
+        if release.same_as(self.previous):
             release = self.previous
+        elif write:
+            release = write_release(self.home.lake, release)
+        self.result.checks = checks
         self.result.release = release
         return release
+
+    def _checks(
+        self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome]
+    ) -> dict[str, list[CheckResult]]:
+        checks = {f"landed.{name}": [accounts_balance(dataset)] for name, dataset in ingested.datasets.items()}
+        for table in self.project.order:
+            released = self.previous.tables.get(table)
+            versions = builder.versions.get(table) or (released.versions if released else None) or {}
+            found: dict[str, CheckResult] = {}
+            for version in versions.values():
+                for result in known(self.home.lake, self.project, version) or ():
+                    if result.rule not in found or found[result.rule].passed:
+                        found[result.rule] = result
+            if found:
+                checks[table] = list(found.values())
+        for outcome in outcomes:
+            for table in outcome.identity.derived:
+                checks.setdefault(table, []).append(outcome.check(table))
+        return checks
+
+    def _publish(
+        self,
+        release: Release,
+        builder: Builder,
+        ingested: IngestResult,
+        outcomes: Collection[Outcome],
+        repair: bool,
+    ) -> None:
+        hold = self.home.lake.fact("hold")
+        if hold:
+            self.result.hold = hold["release"]
+            log.warning("a rollback holds PostgreSQL at release %d: nothing is published", hold["release"])
+            return
+        before = self.publisher.shown()
+        if not repair and self.publisher.shows(release):
+            self.result.nothing_to_do = True
+        else:
+            told = Telling(self.project, self.home.lake, self.engine, release, ingested, self.result.checks, outcomes)
+            done = self.publisher.publish(release, records(told), repair)
+            self.result.reports = self.publisher.reports(before, release, done, builder.seconds)
+        self.result.published = True
+        self.result.current = self.publisher.current(release)
+        self._report_landed(ingested, before)
+
+    def _report_landed(self, ingested: IngestResult, before: Release) -> None:
+        """Tell of data sets whose rows changed since the release before."""
+        for name, dataset in ingested.datasets.items():
+            table, whole = f"landed.{name}", dataset.whole
+            report = TableReport(table, whole.input_hash, whole.rows)
+            self.result.current[table] = report
+            if before.landed.get(name) != whole.input_hash:
+                self.result.reports[table] = report
+
+    def back(self, number: int | None) -> RunResult:
+        """Publish an earlier release, and hold PostgreSQL there."""
+        lake = self.home.lake
+        before = self.publisher.shown()
+        if number is None:
+            earlier = [n for n in lake.documents("releases") if n < before.number]
+            if not earlier:
+                raise RunError("There is no earlier release to go back to", advice="`cxa releases` lists them all")
+            number = max(earlier)
+        release = read_release(lake, number)
+        lake.set_fact("hold", {"release": number, "since": self.now.isoformat(timespec="seconds")})
+        with self._stage("publish"):
+            done = self.publisher.publish(release, release_records(self.project, lake, release))
+        self.result.release = release
+        self.result.published = True
+        self.result.reports = self.publisher.reports(before, release, done, {})
+        self.result.current = self.publisher.current(release)
+        return self.result
+
+    def _collect_garbage(self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome]) -> None:
+        """Forget releases beyond those to keep, and every result that neither they nor this run name."""
+        lake = self.home.lake
+        shown = self.publisher.held().release_id
+        for number in sorted(lake.documents("releases"))[: -self.home.keep_releases]:
+            if number != shown:
+                lake.remove_document("releases", number)
+        tables = [t.versions or {} for n in lake.documents("releases") for t in read_release(lake, n).tables.values()]
+        versions = [v for months in (*tables, *builder.versions.values()) for v in months.values()]
+        live = {audit_parts(self.project, v) for v in versions if v.table in self.project.catalog}
+        live |= {v.parts for v in versions} | {outcome.parts for outcome in outcomes} | ingested.live
+        if gone := lake.collect_garbage(live):
+            log.debug("deleted %d results that no kept release names", len(gone))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         begun = time.monotonic()
         yield
         self.result.seconds[name] = round(time.monotonic() - begun, 2)
+
+
+def read_landing(home: Home, engine: DuckDBEngine, now: datetime | None = None) -> IngestResult:
+    """Land and read what is new, and say which rows stand; the caller holds the lock."""
+    options = IngestOptions(
+        timezone=home.timezone,
+        currency=home.currency,
+        memory=home.memory,
+        threads=home.threads,
+        settle=home.settle_seconds,
+        limits=Limits(home.max_bad_share, home.max_bad_rows),
+        force=home.force_windows,
+    )
+    moment = now or datetime.now(UTC)
+    return ingest(home.lake, engine, home.sources, home.project.catalog, home.landing, moment, options, _tell_reading)
+
+
+def _tell_reading(dataset: str, done: int, files: int) -> None:
+    log.info("%s: read %d of %d files", dataset, done, files)
+
+
+def _refusals(found: IngestResult) -> dict[str, str]:
+    return {f"{a.landing.source}/{a.landing.name}": a.error or "" for a in found.refused}
+
+
+def roll_back(home: Home, number: int | None) -> RunResult:
+    """Publish an earlier release and hold PostgreSQL there until a run by hand.
+
+    Args:
+        home: The home.
+        number: The release; None for the one before the published one.
+
+    Raises:
+        RunError: there is no earlier release, or it was made under other contracts.
+        LakeError: the lake does not have it any more.
+    """
+    with run_lock(home.lake, "cxa rollback", datetime.now(UTC)):
+        return _Run(home).back(number)
+
+
+@dataclass(frozen=True)
+class ReleaseLine:
+    """A release as `cxa releases` lists it."""
+
+    number: int
+    created_at: str
+    as_of_date: date | None
+    tables: int
+    held_back: int
+    published: bool
+
+
+def list_releases(home: Home) -> list[ReleaseLine]:
+    """The kept releases, newest first."""
+    shown = Publisher(home, home.engine()).held().release_id if home.lake.documents("releases") else None
+    found = [read_release(home.lake, number) for number in home.lake.documents("releases")]
+    return [
+        ReleaseLine(r.number, r.created_at, r.as_of_date, len(r.tables), len(r.held_back), r.number == shown)
+        for r in reversed(found)
+    ]

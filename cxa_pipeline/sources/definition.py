@@ -151,8 +151,8 @@ class Values(_Strict):
     upper: tuple[str, ...] = ()
     lower: tuple[str, ...] = ()
     aliases: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
-    true: tuple[str, ...]
-    false: tuple[str, ...]
+    true_words: tuple[str, ...]
+    false_words: tuple[str, ...]
 
 
 class Sources(_Strict):

@@ -7,11 +7,13 @@ never reach beyond a file. Not here: types and rules, which come from the contra
 from __future__ import annotations
 
 from collections.abc import Collection
+from collections.abc import Mapping as Types
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
+from cxa_pipeline.engine.dialect import to_duckdb
 from cxa_pipeline.engine.sql import parse_model
 from cxa_pipeline.errors import ContractError
 
@@ -32,16 +34,30 @@ class Mapping:
     reads: frozenset[str]
     gives: tuple[str, ...]
 
-    def duckdb(self, relation: str) -> str:
-        """The SELECT for DuckDB over `relation` (columns as text, `line`, `file_id`), giving `file_id` too."""
+    @property
+    def by_row(self) -> bool:
+        """Whether each row of the result depends on one row of the file alone."""
+        return next(self.tree.find_all(exp.Window, exp.AggFunc, exp.Distinct), None) is None
+
+    def duckdb(self, relation: str, columns: Collection[str]) -> str:
+        """The SELECT for DuckDB over `relation` (`schema.table`), giving `file_id` with the rest.
+
+        Args:
+            relation: It has `file_id`, `line` and `columns`.
+            columns: Names of the file's columns, all of them text.
+
+        Raises:
+            DialectError: the mapping leaves the checked subset.
+        """
         tree = self.tree.copy()
         names = {cte.alias for cte in tree.find_all(exp.CTE)}
         for select in list(tree.find_all(exp.Select)):
             _carry_file(select)
-        for table in tree.find_all(exp.Table):
+        for table in list(tree.find_all(exp.Table)):
             if table.name == FILE and table.name not in names:
                 table.replace(exp.alias_(exp.to_table(relation), table.alias or FILE, table=True))
-        return translate(tree)
+        types = {**dict.fromkeys(columns, "text"), "file_id": "text", "line": "bigint"}
+        return to_duckdb(tree.sql(dialect="postgres", comments=False), {relation: types}, str(self.path))[0]
 
 
 def load_mapping(path: Path, canonical: Collection[str]) -> Mapping:
@@ -75,9 +91,23 @@ def load_mapping(path: Path, canonical: Collection[str]) -> Mapping:
     return Mapping(path, model.tree, model.fingerprint, frozenset(reads), gives)
 
 
-def translate(tree: exp.Expr) -> str:
-    """The text that DuckDB runs for a tree of the dialect."""
-    return tree.sql(dialect="duckdb")
+def translate_condition(sql: str, types: Types[str, str], where: str) -> str:
+    """The text that DuckDB runs for a condition over columns of these types.
+
+    Raises:
+        DialectError: it is no condition of the checked subset.
+    """
+    text, _ = to_duckdb(f"select {sql} as holds from landed.row", {"landed.row": types}, where)
+    tree = parse_one(text, dialect="duckdb")
+    for column in tree.find_all(exp.Column):
+        column.set("table", None)
+    holds = tree.find(exp.Alias)
+    return holds.this.sql(dialect="duckdb") if holds else "true"
+
+
+def columns_of_condition(sql: str) -> frozenset[str]:
+    """The columns that a condition names."""
+    return frozenset(column.name for column in parse_one(sql, dialect="postgres").find_all(exp.Column))
 
 
 def _inner_queries(tree: exp.Query) -> bool:

@@ -106,7 +106,8 @@ def _scan(path: Path) -> CleanText:
 
 
 def _cut(chunks: Iterator[bytes], folder: Path) -> CleanText:
-    facts, pieces = _Facts(), []
+    facts = _Facts()
+    pieces: list[Piece] = []
     rest, done = b"", False
     while not done:
         size, first_line, path = 0, facts.lines + 1, folder / f"{len(pieces)}.csv"

@@ -12,13 +12,14 @@ import numpy as np
 from cxa_pipeline.synthetic.catalog import Catalog, Shelves, pick_category
 from cxa_pipeline.synthetic.clock import DAY, month_number
 from cxa_pipeline.synthetic.config import ShopConfig
-from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints
+from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, look_up
 from cxa_pipeline.synthetic.orders import STORE, Orders
 from cxa_pipeline.synthetic.people import People
 
 MOST_LINES = 9
 _TIGHT = (0.87, 1.13)
 _LOOSE = (0.55, 1.10)
+_SMALLEST = 350.0
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,24 @@ def fill_baskets(
     shelves = Shelves(catalog)
     baskets = _Baskets(orders, catalog, orders.target / (1.0 - discount))
     wanted = 1 + draws.poisson("lines", orders.keys, np.clip(0.35 + orders.target / 9000.0, 0.0, 2.6))
-    wanted = np.minimum(wanted, MOST_LINES - 2)
-    favourite = people.favourite[np.maximum(orders.customer, 0)] if len(people) else np.zeros(len(orders), np.int64)
-    favourite = np.where(orders.customer >= 0, favourite, -1)
+    wanted = np.minimum(wanted, MOST_LINES - 1)
+    favourite = look_up(people.favourite, orders.customer, -1)
     _add_extras(draws, orders, baskets)
-    for place in range(MOST_LINES - 2):
-        which = np.flatnonzero((wanted > place) & ((place == 0) | (baskets.left > 250.0)))
-        if not len(which):
-            break
+    budget = baskets.left.copy()
+    for place in range(MOST_LINES):
+        # the last place makes good what lines that fell out, because the basket held them already, left open
+        open_ = (wanted > place) if place < MOST_LINES - 1 else baskets.left > 0.12 * budget
+        which = np.flatnonzero(open_ & ((place == 0) | (baskets.left > _SMALLEST)))
         product, quantity = _choose(
-            config, draws, shelves, orders, which, place, baskets.left[which], wanted[which] == place + 1, favourite[which]
+            config,
+            draws,
+            shelves,
+            orders,
+            which,
+            place,
+            baskets.left[which],
+            (wanted[which] == place + 1) | (place == MOST_LINES - 1),
+            favourite[which],
         )
         taken = baskets.add(which, product, quantity)
         _add_partners(config, draws, orders, baskets, taken, place)
@@ -117,13 +126,12 @@ def _choose(
     needed = np.ceil(money / (1.1 * shelves.highest(category))).astype(np.int64)
     quantity = np.minimum(np.maximum(np.where(money > 1500.0, usual, 1), needed), 24)
     each = money / quantity
+    category = np.where(each < 0.95 * shelves.lowest(category), shelves.cheapest, category)
     low, high = (np.where(last, tight, loose) for tight, loose in zip(_TIGHT, _LOOSE, strict=True))
     return shelves.pick(draws.uniform("product", keys), category, each * low, each * high), quantity
 
 
-def _add_partners(
-    config: ShopConfig, draws: Draws, orders: Orders, baskets: _Baskets, taken: Ints, place: int
-) -> None:
+def _add_partners(config: ShopConfig, draws: Draws, orders: Orders, baskets: _Baskets, taken: Ints, place: int) -> None:
     product = baskets.columns[-1][1]
     partner = baskets.catalog.partner[product]
     keys = draws.keys("partner", orders.keys[taken], place)

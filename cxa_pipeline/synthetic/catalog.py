@@ -63,7 +63,8 @@ class Catalog:
     def price(self, products: Ints, days: Ints) -> Ints:
         """Return the list price in cents on a day; prices rise every January."""
         years = days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
-        return self.prices[products, np.clip(years - FIRST_PRICE_YEAR, 0, PRICE_YEARS - 1)]
+        result: Ints = self.prices[products, np.clip(years - FIRST_PRICE_YEAR, 0, PRICE_YEARS - 1)]
+        return result
 
     def on_sale(self, products: Ints, days: Ints) -> Ints:
         """Replace products that were not sold yet or no longer by their successor or predecessor."""
@@ -115,7 +116,7 @@ def build_catalog(config: ShopConfig) -> Catalog:
         launched=np.concatenate([launched, np.zeros(len(EXTRAS), dtype=np.int64)]),
         retired=np.concatenate([retired, np.full(len(EXTRAS), 2**40)]),
         successor=np.concatenate([successor, np.arange(goods, count)]),
-        partner=np.concatenate([_partners(config, category, popularity, prices), np.full(len(EXTRAS), -1)]),
+        partner=np.concatenate([_partners(config, category, popularity, prices, successor), np.full(len(EXTRAS), -1)]),
     )
 
 
@@ -124,7 +125,8 @@ def _price_list(base: Floats) -> Ints:
     factors = (1.0 + INFLATION) ** (np.arange(PRICE_YEARS) + FIRST_PRICE_YEAR - 2024)
     euros = base[:, None] * factors[None, :]
     rounded = np.where(euros < 20, np.floor(euros * 2) / 2 + 0.45, np.floor(euros) + 0.90)
-    return np.rint(rounded * 100).astype(np.int64)
+    cents: Ints = np.rint(rounded * 100).astype(np.int64)
+    return cents
 
 
 def _lives(draws: Draws, config: ShopConfig, shelf: Ints, keys: Keys) -> tuple[Ints, Ints, Ints]:
@@ -140,19 +142,21 @@ def _lives(draws: Draws, config: ShopConfig, shelf: Ints, keys: Keys) -> tuple[I
     return launched, retired, successor
 
 
-def _partners(config: ShopConfig, category: Ints, popularity: Floats, prices: Ints) -> Ints:
+def _partners(config: ShopConfig, category: Ints, popularity: Floats, prices: Ints, successor: Ints) -> Ints:
     """Return for each product the one that is often bought with it, or -1.
 
-    The first of a pair is a popular product, the second one of another category and cheaper, so that neither a
-    favourite category nor the price explains the pair.
+    The first of a pair is a popular product of a middle price, the second one of another category and cheaper, so
+    that neither a favourite category nor the price explains the pair. Both are sold all the time.
     """
     partner = np.full(len(category), -1, dtype=np.int64)
     price = prices[:, 2024 - FIRST_PRICE_YEAR]
-    order = np.lexsort((np.arange(len(category)), -popularity))
-    order = order[price[order] >= np.quantile(price, 0.3)]
-    free = np.lexsort((np.arange(len(category)), -popularity))[len(category) // 8 :].tolist()
-    for first in order[: config.affinities]:
-        fits = [p for p in free if category[p] != category[first] and price[p] <= 0.6 * price[first] and p != first]
+    lasting = np.flatnonzero(successor == np.arange(len(category)))
+    by_popularity = lasting[np.lexsort((lasting, -popularity[lasting]))]
+    low, high = np.quantile(price, (0.3, 0.65))
+    firsts = by_popularity[(price[by_popularity] >= low) & (price[by_popularity] <= high)][: config.affinities]
+    free = [p for p in by_popularity[len(category) // 8 :].tolist() if p not in set(firsts.tolist())]
+    for first in firsts:
+        fits = [p for p in free if category[p] != category[first] and price[p] <= 0.6 * price[first]]
         if fits:
             partner[first] = fits[0]
             free.remove(fits[0])
@@ -190,7 +194,8 @@ def _names(
         worn = words.category == "Clothing" and words.name != "Bags"
         colors.append(COLORS[color[i]] if words.category in ("Clothing", "Home", "Kitchen") else None)
         sizes.append(SIZES[size[i]] if worn else None)
-        seasons.append({"Garden": "spring"}.get(words.category, "winter" if of in ("Wool", "Merino", "Alpaca") else None))
+        warm = of in ("Wool", "Merino", "Alpaca")
+        seasons.append("spring" if words.category == "Garden" else "winter" if warm else None)
     return names, brands, colors, sizes, seasons
 
 
@@ -213,6 +218,15 @@ class Shelves:
         """Return the price in cents of the dearest product of a category."""
         return self._highest[category]
 
+    def lowest(self, category: Ints) -> Floats:
+        """Return the price in cents of the cheapest product of a category."""
+        return self._lowest[category]
+
+    @property
+    def cheapest(self) -> int:
+        """Return the category that has the cheapest product."""
+        return int(np.argmin(self._lowest))
+
     def pick(self, uniform: Floats, category: Ints, low: Floats, high: Floats) -> Ints:
         """Return a product of a category priced between low and high, popular ones more often.
 
@@ -224,7 +238,8 @@ class Shelves:
         end = np.maximum(end, begin + 1)
         weight = self._weights[begin] + uniform * (self._weights[end] - self._weights[begin])
         position = np.searchsorted(self._weights, weight, side="right") - 1
-        return self._order[np.clip(position, begin, end - 1)]
+        result: Ints = self._order[np.clip(position, begin, end - 1)]
+        return result
 
 
 def pick_category(draws: Draws, purpose: str, keys: Keys, favourite: Ints, preference: float, seconds: Ints) -> Ints:

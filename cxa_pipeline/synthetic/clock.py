@@ -45,7 +45,8 @@ def hour_weights() -> Floats:
     weights = np.array(rows, dtype=np.float64)
     weights /= weights.sum(axis=1, keepdims=True)
     weights[PEAK[0] - 1, PEAK[1]] *= PEAK[2]
-    return weights / weights.sum(axis=1, keepdims=True)
+    result: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return result
 
 
 class Calendar:
@@ -54,6 +55,7 @@ class Calendar:
     def __init__(self, config: ShopConfig) -> None:
         self.start = day_number(config.start)
         self.end = day_number(config.end)
+        self.end_date = config.end
         self.first = self.start - config.history_days
         self.last = self.end + LOOKAHEAD_DAYS
         self.days: Ints = np.arange(self.first, self.last + 1)
@@ -100,8 +102,9 @@ class Calendar:
     def follow(self, anchors: Ints, seconds: Ints) -> Ints:
         """Return wall-clock times of moments given by their distance from an existing wall-clock time."""
         for begin, end in self._gaps:
-            seconds = np.where((anchors >= end) & (seconds < end) & (seconds > begin - DAY), seconds - (end - begin), seconds)
-            seconds = np.where((anchors < begin) & (seconds >= begin) & (seconds < end + DAY), seconds + (end - begin), seconds)
+            before = (anchors >= end) & (seconds < end) & (seconds > begin - DAY)
+            after = (anchors < begin) & (seconds >= begin) & (seconds < end + DAY)
+            seconds = seconds + (end - begin) * (after.astype(np.int64) - before.astype(np.int64))
         return seconds
 
 

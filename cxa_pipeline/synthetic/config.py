@@ -69,11 +69,11 @@ class ShopConfig:
     timezone: str = "Europe/Berlin"
     currency: str = "EUR"
     history_days: int = 730
-    new_customers_per_day: float = 1.28
+    new_customers_per_day: float = 1.35
     growth_per_year: float = 0.12
     never_buys_share: float = 0.07
     repeat_shape: float = 0.9
-    repeat_days: float = 62.0
+    repeat_days: float = 56.0
     dropout_a: float = 0.8
     dropout_b: float = 3.6
     spend_p: float = 6.0
@@ -90,12 +90,12 @@ class ShopConfig:
     return_rate: float = 0.04
     tracked_share: float = 0.9
     view_rate: float = 0.78
-    cart_rate: float = 0.33
-    purchase_rate: float = 0.45
+    cart_rate: float = 0.37
+    purchase_rate: float = 0.52
     device_odds: Mapping[str, float] = field(default_factory=_device_odds)
     location_odds: Mapping[str, float] = field(default_factory=_location_odds)
     bots: int = 3
-    bot_views: int = 30
+    bot_views: int = 36
     session_ids: bool = False
     split: Split = "month"
     compressed: bool = False
@@ -142,19 +142,23 @@ class ShopConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     "sample": {
         "start": date(2024, 1, 1),
-        "new_customers_per_day": 0.04,
+        "new_customers_per_day": 0.05,
+        "cart_rate": 0.6,
+        "purchase_rate": 0.68,
         "products": 60,
         "affinities": 4,
         "bots": 1,
-        "bot_views": 12,
+        "bot_views": 6,
         "split": "year",
         "dirt": 0.01,
     },
     "demo": {},
     "large": {
-        "new_customers_per_day": 70.0,
+        "new_customers_per_day": 77.5,
+        "cart_rate": 0.307,
+        "purchase_rate": 0.426,
         "products": 2000,
         "affinities": 60,
-        "bots": 60,
+        "bots": 150,
     },
 }

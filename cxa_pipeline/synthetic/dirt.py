@@ -17,41 +17,44 @@ if TYPE_CHECKING:
 
 
 class Fault(NamedTuple):
-    """A kind of faulty row: the columns that are replaced, and by what text (None: emptied)."""
+    """A kind of faulty row: the columns that are replaced, and by what text (None: emptied).
+
+    The name is the reason for which ingest rejects the row, and the column where a reason can concern several.
+    """
 
     name: str
     changes: dict[str, str | None]
 
 
-_BROKEN = "malformed"
+_BROKEN = "malformed_row"
 FAULTS: dict[str, tuple[Fault, ...]] = {
     "sales": (
-        Fault("missing_product_id", {"product_id": None}),
-        Fault("missing_sold_at", {"sold_at": None}),
-        Fault("missing_amount", {"total_price": None, "unit_price": None}),
-        Fault("bad_date", {"sold_at": "2024-02-31 10:15:00"}),
-        Fault("future_date", {"sold_at": "2099-01-01 00:00:00"}),
+        Fault("missing:product_id", {"product_id": None}),
+        Fault("missing:sold_at", {"sold_at": None}),
+        Fault("amount_missing", {"total_price": None, "unit_price": None}),
+        Fault("not_a_date:sold_at", {"sold_at": "2024-02-31 10:15:00"}),
+        Fault("out_of_range:sold_at", {"sold_at": "2099-01-01 00:00:00"}),
         Fault("quantity_zero", {"quantity": "0"}),
-        Fault("quantity_not_a_number", {"quantity": "two"}),
+        Fault("not_a_number:quantity", {"quantity": "two"}),
         Fault("negative_price", {"unit_price": "-9.95"}),
         Fault(_BROKEN, {}),
     ),
     "interactions": (
-        Fault("missing_event_type", {"event_type": None}),
-        Fault("unknown_event_type", {"event_type": "hover"}),
+        Fault("missing:event_type", {"event_type": None}),
+        Fault("event_type_unknown", {"event_type": "hover"}),
         Fault("no_actor", {"customer_id": None, "device_id": None}),
-        Fault("missing_occurred_at", {"occurred_at": None}),
-        Fault("bad_date", {"occurred_at": "2024-13-01 08:00:00"}),
+        Fault("missing:occurred_at", {"occurred_at": None}),
+        Fault("not_a_date:occurred_at", {"occurred_at": "2024-13-01 08:00:00"}),
         Fault(_BROKEN, {}),
     ),
-    "customers": (Fault("missing_customer_id", {"customer_id": None}), Fault(_BROKEN, {})),
+    "customers": (Fault("missing:customer_id", {"customer_id": None}), Fault(_BROKEN, {})),
     "products": (
-        Fault("missing_product_id", {"product_id": None}),
+        Fault("missing:product_id", {"product_id": None}),
         Fault("negative_price", {"price": "-4.50"}),
         Fault(_BROKEN, {}),
     ),
     "stores": (),
-    "devices": (Fault("missing_device_id", {"device_id": None}), Fault(_BROKEN, {})),
+    "devices": (Fault("missing:device_id", {"device_id": None}), Fault(_BROKEN, {})),
 }
 _FRESH = {"sales": ("sale_id", "LX"), "interactions": ("interaction_id", "IX"), "customers": ("customer_id", "CX"),
           "products": ("product_id", "PX"), "devices": ("device_id", "DX"), "stores": ("store_id", "SX")}  # fmt: skip
@@ -129,8 +132,10 @@ def _replace(table: pa.Table, column: str, where: np.ndarray, text: pa.Array | p
 def break_lines(text: bytes, dataset: str, faults: Ints) -> bytes:
     """Cut or lengthen the lines whose fault is that they are malformed."""
     names = [fault.name for fault in FAULTS[dataset]]
-    broken = np.flatnonzero(faults == names.index(_BROKEN)) if _BROKEN in names else []
-    if not len(broken):
+    if _BROKEN not in names:
+        return text
+    broken = np.flatnonzero(faults == names.index(_BROKEN)).tolist()
+    if not broken:
         return text
     lines = text.split(b"\n")
     for number, row in enumerate(broken):

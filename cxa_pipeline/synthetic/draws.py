@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,8 @@ class Draws:
         """Return positions 0..n-1 with probabilities in proportion to the weights."""
         edges = np.cumsum(np.asarray(weights, dtype=np.float64))
         picked = np.searchsorted(edges, self.uniform(purpose, keys) * edges[-1], side="right")
-        return np.minimum(picked, len(edges) - 1)
+        result: Ints = np.minimum(picked, len(edges) - 1)
+        return result
 
     def exponential(self, purpose: str, keys: Keys) -> Floats:
         """Return exponential waiting times with mean 1."""
@@ -144,3 +146,14 @@ def expand(counts: Ints) -> tuple[Ints, Ints]:
     parents = np.repeat(np.arange(len(counts)), counts)
     firsts = np.cumsum(counts) - counts
     return parents, np.arange(len(parents)) - firsts[parents]
+
+
+T = TypeVar("T", bound=np.generic)
+
+
+def look_up(values: npt.NDArray[T], positions: Ints, otherwise: float | npt.NDArray[T]) -> npt.NDArray[T]:
+    """Return the values at some positions, and `otherwise` where a position is negative."""
+    fallback = np.broadcast_to(np.asarray(otherwise, dtype=values.dtype), positions.shape)
+    if not len(values):
+        return fallback.copy()
+    return np.where(positions >= 0, values[np.maximum(positions, 0)], fallback)

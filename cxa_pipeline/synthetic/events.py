@@ -12,7 +12,7 @@ import numpy as np
 from cxa_pipeline.synthetic.catalog import Catalog, Shelves, pick_category
 from cxa_pipeline.synthetic.clock import DAY, Calendar
 from cxa_pipeline.synthetic.config import ShopConfig
-from cxa_pipeline.synthetic.draws import Draws, Flags, Ints, Keys, expand
+from cxa_pipeline.synthetic.draws import Draws, Flags, Ints, Keys, expand, look_up
 from cxa_pipeline.synthetic.people import People
 from cxa_pipeline.synthetic.sales import SoldLines
 from cxa_pipeline.synthetic.visits import CART, CRAWL, LONGEST, ONLY_VISIT, PURCHASE, VIEW, Visits
@@ -65,7 +65,7 @@ class EventMaker:
         product = np.where((product >= 0) & (line < 0), self._catalog.on_sale(np.maximum(product, 0), day), product)
         price = self._catalog.price(np.maximum(product, 0), day)
         value = np.where((kind == INTO_CART) & (product >= 0), price * np.maximum(quantity, 1), -1)
-        value = np.where(kind == BUY, self._sold.total[np.maximum(line, 0)], value)
+        value = look_up(self._sold.total, np.where(kind == BUY, line, -1), value)
         line = np.where(kind == BUY, line, -1)
         opens = visit != np.roll(visit, 1)
         opens[:1] = True
@@ -89,7 +89,9 @@ class EventMaker:
         parent, number = expand(bought)
         line = begin[parent] + number
         parts.append(
-            _part(index[parent], _MANY * 10 + 1 + number, BUY, self._sold.product[line], line, self._sold.quantity[line])
+            _part(
+                index[parent], _MANY * 10 + 1 + number, BUY, self._sold.product[line], line, self._sold.quantity[line]
+            )
         )
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         by = np.lexsort((columns[1], columns[0]))
@@ -103,9 +105,7 @@ class EventMaker:
         step = np.repeat([0, 1], [opens.sum(), searches.sum()])
         return _part(visit, step, np.where(step == 0, VISIT, SEARCH))
 
-    def _slots(
-        self, visits: Visits, index: Ints, slots: Ints, bought: Ints, begin: Ints
-    ) -> list[tuple[Ints, ...]]:
+    def _slots(self, visits: Visits, index: Ints, slots: Ints, bought: Ints, begin: Ints) -> list[tuple[Ints, ...]]:
         """Looks at products and what follows each: a wish, the cart, out of the cart again."""
         draws = self._draws
         parent, number = expand(slots)
@@ -114,7 +114,7 @@ class EventMaker:
         deepest, count = visits.deepest[visit], slots[parent]
         of_order = number - (count - bought[parent])
         line = np.where(of_order >= 0, begin[parent] + of_order, -1)
-        product = np.where(line >= 0, self._sold.product[np.maximum(line, 0)], self._looked_at(visits, visit, number, keys))
+        product = look_up(self._sold.product, line, self._looked_at(visits, visit, number, keys))
         goods = product < self._catalog.goods
         step = 10 + 4 * number
         # the first line of an order is always looked at and put in the cart: the visit walks the whole funnel
@@ -122,7 +122,7 @@ class EventMaker:
         last = number == count - 1
         fails = (deepest == CART) & (last | ((number == count - 2) & draws.flag("second in cart", keys, 0.2)))
         into = fails | (line >= 0)
-        quantity = np.where(line >= 0, self._sold.quantity[np.maximum(line, 0)], 1)
+        quantity = look_up(self._sold.quantity, line, 1)
         out = fails & draws.flag("taken out", keys, 0.1)
         wish = looked & (deepest != CRAWL) & draws.flag("wishes", keys, 0.035)
         none = np.full(len(visit), -1)
@@ -137,24 +137,17 @@ class EventMaker:
         """Return a product to look at: of the order that will follow, or by taste and season."""
         draws = self._draws
         customer = visits.customer[visit]
-        favourite = np.where(
-            customer >= 0, self._people.favourite[np.maximum(customer, 0)] if len(self._people) else -1, -1
-        )
+        favourite = look_up(self._people.favourite, customer, -1)
         category = pick_category(draws, "look", keys, favourite, self._config.category_preference, visits.anchor[visit])
         nothing, everything = np.zeros(len(visit)), np.full(len(visit), 1e8)
         product = self._shelves.pick(draws.uniform("looks at", keys), category, nothing, everything)
         leads_to = visits.leads_to[visit]
-        first = np.searchsorted(self._sold.order, np.maximum(leads_to, 0))
-        first = np.minimum(first, max(len(self._sold.order) - 1, 0))
         wanted = (leads_to >= 0) & (number == 0) & draws.flag("looks ahead", keys, 0.5)
-        if not len(self._sold.order):
-            return product
-        ahead = self._sold.product[first]
-        return np.where(wanted & (ahead < self._catalog.goods), ahead, product)
+        first = np.where(wanted, np.searchsorted(self._sold.order, np.maximum(leads_to, 0)), -1)
+        ahead = look_up(self._sold.product, first, product)
+        return np.where(ahead < self._catalog.goods, ahead, product)
 
-    def _times(
-        self, visits: Visits, visit: Ints, kind: Ints, line: Ints, keys: Keys
-    ) -> tuple[Ints, Ints]:
+    def _times(self, visits: Visits, visit: Ints, kind: Ints, line: Ints, keys: Keys) -> tuple[Ints, Ints]:
         """Return the second of each event, and the tracker's measure of the time spent, where it has one."""
         draws = self._draws
         crawl = visits.deepest[visit] == CRAWL
@@ -177,8 +170,8 @@ class EventMaker:
         np.maximum.at(longest, group, too_long)
         offset = np.trunc(offset / longest[group]).astype(np.int64)
         at = self._calendar.follow(anchor, anchor + offset)
-        late = draws.choice("tracker late", keys, (0.8, 0.15, 0.05))
-        at = np.where(kind == BUY, self._sold.sold[np.maximum(line, 0)] + late, at)
+        late = draws.choice("tracker late", visits.keys[visit], (0.8, 0.15, 0.05))
+        at = np.where(kind == BUY, look_up(self._sold.sold, line, 0) + late, at)
         measured = (kind == LOOK) & ~crawl & draws.flag("measured", keys, 0.6)
         return at, np.where(measured, np.rint(spent * (8.0 + 2.0 * draws.uniform("seen", keys))), -1).astype(np.int64)
 
@@ -191,7 +184,10 @@ def _part(
     line: Ints | int = -1,
     quantity: Ints | int = -1,
 ) -> tuple[Ints, ...]:
-    return (visit, *(np.broadcast_to(np.asarray(c, dtype=np.int64), visit.shape) for c in (place, kind, product, line, quantity)))
+    return (
+        visit,
+        *(np.broadcast_to(np.asarray(c, dtype=np.int64), visit.shape) for c in (place, kind, product, line, quantity)),
+    )
 
 
 def reaches(deepest: Ints) -> tuple[Flags, Flags, Flags]:

@@ -59,7 +59,6 @@ class Drop:
         self.first = max(config.start, since) if since else config.start
         self.truth: dict[str, FileTruth] = {}
         self._open: dict[str, IO[bytes]] = {}
-        self._written: dict[str, set[int]] = {}
 
     def members(self, dataset: str, table: pa.Table, numbers: Ints, recent: np.ndarray) -> None:
         """Write customers, products, stores or devices into one file; none if nothing changed."""
@@ -78,21 +77,42 @@ class Drop:
         delivery = deliver(self._draws, self._config.dirt, dataset, numbers, days)
         kept = (delivery.days >= first) & (delivery.days <= last)
         rows, on, faults = delivery.rows[kept], delivery.days[kept], delivery.faults[kept]
+        if not len(rows):
+            return
+        reached = to_date(int((days - late).max()))
+        lowest, highest = to_date(int(on.min())), to_date(int(on.max()))
         for begin, end in periods(self._config.split, self.first, self._config.end):
+            if end < lowest or begin > highest:
+                continue
             inside = np.flatnonzero((on >= day_number(begin)) & (on <= day_number(end)))
             if len(inside):
                 truth = self._file(dataset, f"{dataset}_{span_name(begin, end)}", begin, end)
                 self._piece(truth, table, rows[inside], numbers, faults[inside], late)
+            if end < reached:  # facts come in order of time: nothing more will be delivered into this file
+                self._close_file(f"{dataset}_{span_name(begin, end)}")
 
-    def close(self) -> list[FileTruth]:
-        """Finish all files and say what is in them."""
+    def __enter__(self) -> Drop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for handle in self._open.values():
             handle.close()
         self._open.clear()
+
+    def files(self) -> list[FileTruth]:
+        """Return what is in each file, by name."""
         return [self.truth[name] for name in sorted(self.truth)]
 
+    def _close_file(self, name: str) -> None:
+        handle = self._open.pop(self._full_name(name), None)
+        if handle:
+            handle.close()
+
+    def _full_name(self, name: str) -> str:
+        return name + (".csv.gz" if self._config.compressed else ".csv")
+
     def _file(self, dataset: str, name: str, first: date, last: date) -> FileTruth:
-        name += ".csv.gz" if self._config.compressed else ".csv"
+        name = self._full_name(name)
         return self.truth.setdefault(name, FileTruth(name, dataset, first, last))
 
     def _handle(self, truth: FileTruth, columns: list[str]) -> IO[bytes]:
@@ -105,9 +125,7 @@ class Drop:
             self._open[truth.file].write(",".join(columns).encode() + b"\n")
         return self._open[truth.file]
 
-    def _piece(
-        self, truth: FileTruth, table: pa.Table, rows: Ints, numbers: Ints, faults: Ints, late: Ints
-    ) -> None:
+    def _piece(self, truth: FileTruth, table: pa.Table, rows: Ints, numbers: Ints, faults: Ints, late: Ints) -> None:
         import pyarrow as pa
         import pyarrow.csv
 

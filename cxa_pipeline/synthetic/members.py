@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxa_pipeline.synthetic.catalog import Catalog, product_id
-from cxa_pipeline.synthetic.clock import DAY, EPOCH, Calendar
-from cxa_pipeline.synthetic.draws import Draws, Flags, Ints
+from cxa_pipeline.synthetic.clock import DAY, Calendar, day_number
+from cxa_pipeline.synthetic.draws import Draws, Ints, Keys, look_up
 from cxa_pipeline.synthetic.people import People
 from cxa_pipeline.synthetic.tables import amounts, ids, moments, words
 from cxa_pipeline.synthetic.visits import LONGEST, Visits
@@ -76,7 +76,7 @@ def _names(draws: Draws, people: People) -> tuple[list[str], list[str], Ints]:
         FEMALE_NAMES[f] if is_f else MALE_NAMES[m]
         for f, m, is_f in zip(female.tolist(), male.tolist(), as_female.tolist(), strict=True)
     ]
-    last = draws.choice("last name", people.keys, 1.0 / (np.arange(len(LAST_NAMES)) + 12.0))
+    last = draws.choice("last name", people.keys, [1.0 / (rank + 12.0) for rank in range(len(LAST_NAMES))])
     return first, [LAST_NAMES[position] for position in last.tolist()], gender
 
 
@@ -123,7 +123,7 @@ def customers_table(
     return table, joined
 
 
-def _blank(draws: Draws, purpose: str, keys: np.ndarray, share: float, codes: Ints) -> Ints:
+def _blank(draws: Draws, purpose: str, keys: Keys, share: float, codes: Ints) -> Ints:
     return np.where(draws.flag(purpose, keys, share), -1, codes)
 
 
@@ -133,7 +133,7 @@ def products_table(calendar: Calendar, catalog: Catalog) -> tuple[pa.Table, Ints
 
     rows = np.flatnonzero(catalog.launched <= calendar.end)
     price = catalog.price(rows, np.full(len(rows), calendar.end))
-    new_year = (date(_date(calendar.end).year, 1, 1) - EPOCH).days
+    new_year = day_number(date(calendar.end_date.year, 1, 1))
     first_seen = np.maximum(catalog.launched[rows], calendar.first)
     changed = np.maximum(first_seen, new_year)
     gone = catalog.retired[rows] <= calendar.end
@@ -205,7 +205,9 @@ def devices_table(draws: Draws, calendar: Calendar, people: People, visits: Visi
             "device_type": words([*DEVICE_TYPES, "other"], kind),
             "os": words([s[0] for s in systems], system),
             "browser": words([s[1] for s in systems], system),
-            "app_version": words([f"4.{v}.0" for v in range(6)], np.where(draws.flag("app", keys, 0.3) & (kind == 1), version, -1)),
+            "app_version": words(
+                [f"4.{v}.0" for v in range(6)], np.where(draws.flag("app", keys, 0.3) & (kind == 1), version, -1)
+            ),
             "language": words([LANGUAGES[p.country_code] for p in PLACES], located),
             "location": words([p.name for p in PLACES], located),
             "country_code": words([p.country_code for p in PLACES], located),
@@ -219,17 +221,6 @@ def devices_table(draws: Draws, calendar: Calendar, people: People, visits: Visi
 def _owners(draws: Draws, calendar: Calendar, people: People, visits: Visits, rows: Ints) -> tuple[Ints, Ints]:
     """Return the number of each device's owner as far as the shop knows it (else 0), and since what day."""
     owner = visits.customer[rows]
-    if not len(people):
-        return np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
-    joined = people.joined[np.maximum(owner, 0)]
-    known = (owner >= 0) & (joined <= calendar.end) & draws.flag("owner known", visits.device[rows], 0.85)
+    joined = look_up(people.joined, owner, 2**40)
+    known = (joined <= calendar.end) & draws.flag("owner known", visits.device[rows], 0.85)
     return np.where(known, owner + 1, 0), np.where(known, joined, 0)
-
-
-def is_recent(changed: Ints, since: int | None) -> Flags:
-    """Return which rows were changed since a day; all without one."""
-    return np.ones(len(changed), dtype=np.bool_) if since is None else changed >= since
-
-
-def _date(days: int) -> date:
-    return EPOCH + timedelta(days=days)

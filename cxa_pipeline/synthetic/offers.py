@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cxa_pipeline.synthetic.clock import DAY
-from cxa_pipeline.synthetic.draws import Draws, Floats, Ints
+from cxa_pipeline.synthetic.draws import Draws, Floats, Ints, look_up
 from cxa_pipeline.synthetic.orders import STORE, Orders
 from cxa_pipeline.synthetic.people import People
 
@@ -27,7 +27,7 @@ def draw_offers(draws: Draws, people: People, orders: Orders) -> tuple[Floats, I
     day_of_year = (months.astype(np.int64) % 12 + 1) * 100 + (dates - months).astype(np.int64) + 1
     rate, code = np.zeros(len(orders)), np.full(len(orders), _NONE)
     known = orders.customer >= 0
-    hunters = known & people.bargain_hunter[np.maximum(orders.customer, 0)] if len(people) else known
+    hunters = look_up(people.bargain_hunter, orders.customer, False)
     wants = draws.uniform("uses offer", orders.keys)
     cut = wants < np.where(hunters, 0.95, 0.05)
     rate[cut] = np.where(draws.flag("deep cut", orders.keys[cut], 0.3), 0.25, 0.10)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from cxa_pipeline.synthetic.clock import DAY, Calendar, weekday
 from cxa_pipeline.synthetic.config import ShopConfig
-from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, Keys, expand
+from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, Keys, expand, look_up
 from cxa_pipeline.synthetic.people import MIXED, ONLINE_ONLY, STORE_ONLY, Occasions, People
 from cxa_pipeline.synthetic.vocabulary import MARKETPLACE, PLACES, STORES
 
@@ -40,6 +40,10 @@ class Orders:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def take(self, rows: Ints | Flags) -> Orders:
+        """Return some of the orders."""
+        return Orders(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
 
 def draw_orders(config: ShopConfig, draws: Draws, calendar: Calendar, people: People, occasions: Occasions) -> Orders:
     """Draw the orders of customers, of guests, and those that came to nothing."""
@@ -61,7 +65,7 @@ def draw_orders(config: ShopConfig, draws: Draws, calendar: Calendar, people: Pe
 
 def _daily(config: ShopConfig, draws: Draws, calendar: Calendar, kind: str, share: float) -> tuple[Ints, Keys]:
     """Return days and keys of orders that no buying process makes, so many that they are `share` of all others."""
-    orders_per_customer = 1.0 + 400.0 * config.repeat_shape / config.repeat_days * 0.42
+    orders_per_customer = 1.0 + 12.0 * config.repeat_shape * (30.0 / config.repeat_days)
     years = (calendar.days - calendar.start) / 365.25
     rate = config.new_customers_per_day * (1.0 + config.growth_per_year) ** years
     counts = draws.poisson(kind, draws.keys(kind, calendar.days), rate * orders_per_customer * share * calendar.weights)
@@ -87,11 +91,9 @@ def _details(
     day: Ints,
     void: Flags,
 ) -> Orders:
-    known = customer >= 0
-    who = np.maximum(customer, 0)
     guest_place = draws.choice("guest place", keys, [place.weight for place in PLACES])
-    place = np.where(known, people.place[who], guest_place) if len(people) else guest_place
-    habit = np.where(known, people.habit[who], MIXED) if len(people) else np.full(len(keys), MIXED)
+    place = look_up(people.place, customer, guest_place)
+    habit = look_up(people.habit, customer, MIXED)
     store_share = np.select([habit == ONLINE_ONLY, habit == STORE_ONLY], [0.0, 1.0], 0.55)
     in_store = draws.flag("in store", keys, store_share)
     market = ~in_store & draws.flag("marketplace", keys, 0.03)
@@ -103,9 +105,8 @@ def _details(
     late = ~in_store & draws.flag("just before midnight", keys, 0.004)
     sold = np.where(late, day * DAY + DAY - 1 - draws.integer("before midnight", keys, 0, 3), sold)
     device = _devices(draws, people, keys, customer)
-    nu = people.mean_spend[who] if len(people) else np.ones(len(keys))
     stranger = config.spend_p * config.spend_v / draws.gamma("guest spend", keys, config.spend_q)
-    mean = np.where(known, nu, stranger)
+    mean = look_up(people.mean_spend, customer, stranger)
     value = mean * draws.gamma("order value", keys, config.spend_p) / config.spend_p
     status = np.where(void, 1 + draws.choice("void status", keys, (0.62, 0.14, 0.16, 0.08)), 0)
     status = np.where(~void & in_store, len(STATUSES) - 1, status)
@@ -128,9 +129,7 @@ def _details(
 def _devices(draws: Draws, people: People, keys: Keys, customer: Ints) -> Ints:
     """Return the device of an order: 0 the customer's first, 1 the second, 2 + type a guest's."""
     guest = 2 + draws.choice("guest device", keys, (0.42, 0.49, 0.09))
-    if not len(people):
-        return guest
-    second = (people.second_device[np.maximum(customer, 0)] >= 0) & draws.flag("on second device", keys, 0.3)
+    second = (look_up(people.second_device, customer, -1) >= 0) & draws.flag("on second device", keys, 0.3)
     return np.where(customer >= 0, second.astype(np.int64), guest)
 
 

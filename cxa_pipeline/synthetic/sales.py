@@ -9,7 +9,7 @@ import numpy as np
 from cxa_pipeline.synthetic.baskets import Lines
 from cxa_pipeline.synthetic.catalog import Catalog
 from cxa_pipeline.synthetic.clock import DAY, Calendar, weekday
-from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, Keys
+from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, Keys, look_up
 from cxa_pipeline.synthetic.offers import CODES
 from cxa_pipeline.synthetic.orders import ONLINE, STATUSES, STORE, Orders
 from cxa_pipeline.synthetic.people import People
@@ -115,14 +115,16 @@ def _sale_lines(
     discount = np.rint(gross * discount_rate).astype(np.int64)
     total = gross - discount
     first = lines.place == 0
-    order_total = np.bincount(order, weights=total, minlength=len(orders))
+    order_total = np.bincount(order, weights=total, minlength=len(orders)).astype(np.int64)
     shipping_type, shipping = _shipping(draws, people, orders, order_total)
     apart = draws.flag("lines apart", orders.keys, 0.3)
     apart |= draws.flag("just before midnight", orders.keys, 0.004)
     web = (0.38, 0.27, 0.18, 0.12, 0.05, 0.0)
     till = (0.0, 0.3, 0.0, 0.0, 0.42, 0.28)
     payment = np.where(
-        orders.channel == STORE, draws.choice("pays in store", orders.keys, till), draws.choice("pays", orders.keys, web)
+        orders.channel == STORE,
+        draws.choice("pays in store", orders.keys, till),
+        draws.choice("pays", orders.keys, web),
     )
     stars = np.clip(np.rint(2 * (4.2 + 0.9 * draws.normal("stars", keys))), 2, 10).astype(np.int64) * 50
     rated = draws.flag("rates", keys, np.where(orders.channel[order] == STORE, 0.04, 0.28))
@@ -149,10 +151,9 @@ def _sale_lines(
     )
 
 
-def _shipping(draws: Draws, people: People, orders: Orders, order_total: Floats) -> tuple[Ints, Ints]:
+def _shipping(draws: Draws, people: People, orders: Orders, order_total: Ints) -> tuple[Ints, Ints]:
     """Return shipping type and cents of each order: free from 60 or for subscribers, pickup by some, express by few."""
-    known = orders.customer >= 0
-    subscriber = known & people.subscriber[np.maximum(orders.customer, 0)] if len(people) else known
+    subscriber = look_up(people.subscriber, orders.customer, False)
     wish = draws.uniform("shipping", orders.keys)
     kind = np.where((order_total >= 6000) | subscriber, _FREE, _STANDARD)
     kind = np.select([orders.channel == STORE, wish < 0.08, (wish < 0.2) & (orders.channel == ONLINE)],
@@ -160,9 +161,7 @@ def _shipping(draws: Draws, people: People, orders: Orders, order_total: Floats)
     return kind, np.array([495, 995, 0, 0, 0])[kind]
 
 
-def _comes_back(
-    return_rate: float, draws: Draws, catalog: Catalog, orders: Orders, lines: Lines, keys: Keys
-) -> Flags:
+def _comes_back(return_rate: float, draws: Draws, catalog: Catalog, orders: Orders, lines: Lines, keys: Keys) -> Flags:
     completed = np.isin(orders.status[lines.order], (0, len(STATUSES) - 1))
     rate = np.where(catalog.category[lines.product] == _CLOTHING, 2.5 * return_rate, return_rate)
     rate = np.where(orders.channel[lines.order] == STORE, 0.5 * rate, rate)
@@ -230,7 +229,7 @@ def _sorted(lines: Sales, number: Ints, source: Ints, kept: Flags) -> Sales:
     place[rows] = np.arange(1, len(rows) + 1)
     result = lines.take(rows)
     origin = source[rows]
-    original = np.where(origin >= 0, place[np.maximum(origin, 0)], -1)
+    original = look_up(place, origin, -1)
     return Sales(
         **{
             **{field.name: getattr(result, field.name) for field in fields(result)},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxa_pipeline.synthetic.clock import month_number
-from cxa_pipeline.synthetic.draws import Draws, Flags, Ints
+from cxa_pipeline.synthetic.draws import Draws, Flags, Ints, look_up
 from cxa_pipeline.synthetic.events import BUY, CHECKOUT, INTO_CART, LOOK, OUT_OF_CART, SEARCH, VISIT, WISH, Events
 from cxa_pipeline.synthetic.offers import CODES
 from cxa_pipeline.synthetic.orders import STATUSES
@@ -23,7 +23,14 @@ from cxa_pipeline.synthetic.vocabulary import CHANNELS, EVENT_TYPES, STORES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_URLS = {VISIT: "/", SEARCH: "/search", CHECKOUT: "/checkout", BUY: "/thank-you", INTO_CART: "/cart", OUT_OF_CART: "/cart"}
+_URLS = {
+    VISIT: "/",
+    SEARCH: "/search",
+    CHECKOUT: "/checkout",
+    BUY: "/thank-you",
+    INTO_CART: "/cart",
+    OUT_OF_CART: "/cart",
+}
 _PAGES = {
     VISIT: "home",
     SEARCH: "search",
@@ -123,7 +130,7 @@ def interactions_table(
     product_ids = _products(product)
     on_product = pa.array((events.kind == LOOK) | (events.kind == WISH))
     page = words([_URLS.get(kind) for kind in range(len(EVENT_TYPES))], events.kind)
-    order = np.where(events.kind == BUY, sold.order_number[np.maximum(events.line, 0)] if len(sold.order) else 0, 0)
+    order = look_up(sold.order_number, events.line, 0)
     no = pa.nulls(n, pa.string())
     return pa.table(
         {
@@ -159,4 +166,3 @@ def _campaigns(at: Ints, channel: Ints) -> pa.Array:
         year, part = 1970 + number // 4, number % 4 + 1
         names += [f"{labels[c[2]]}_{year}q{part}" if c[2] else None for c in CHANNELS]
     return words(names, np.where(channel >= 0, (quarter - lowest) * len(CHANNELS) + channel, -1))
-

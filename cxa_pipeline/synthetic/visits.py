@@ -14,7 +14,7 @@ import numpy as np
 
 from cxa_pipeline.synthetic.clock import DAY, Calendar
 from cxa_pipeline.synthetic.config import ShopConfig
-from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, Keys, expand
+from cxa_pipeline.synthetic.draws import Draws, Flags, Floats, Ints, Keys, expand, look_up
 from cxa_pipeline.synthetic.orders import Orders
 from cxa_pipeline.synthetic.people import STORE_ONLY, People
 from cxa_pipeline.synthetic.vocabulary import DEVICE_TYPES, PLACES
@@ -22,6 +22,8 @@ from cxa_pipeline.synthetic.vocabulary import DEVICE_TYPES, PLACES
 LONGEST = 5400
 """Seconds by which the first event of a visit may precede its anchor, or the last one follow it."""
 ONLY_VISIT, VIEW, CART, PURCHASE, CRAWL = range(5)
+CRAWL_SHARE = 1.0 / 12.0
+"""Share of the days on which a bot comes."""
 _BOT_PLACE = len(PLACES)
 
 
@@ -99,16 +101,10 @@ def draw_visits(config: ShopConfig, draws: Draws, calendar: Calendar, people: Pe
     return Visits(**columns, device_number=by_first[inverse])
 
 
-def own_device(people: People, customer: Ints, slot: Ints) -> Ints:
-    """Return the type of a customer's first (0) or second (1) device."""
-    return np.where(slot == 1, people.second_device[customer], people.primary_device[customer])
-
-
 def _device_type(people: People, orders: Orders, rows: Ints) -> Ints:
-    slot, customer = orders.device[rows], np.maximum(orders.customer[rows], 0)
-    if not len(people):
-        return slot - 2
-    return np.where(slot >= 2, slot - 2, own_device(people, customer, np.minimum(slot, 1)))
+    slot, customer = orders.device[rows], orders.customer[rows]
+    own = np.where(slot == 1, look_up(people.second_device, customer, 0), look_up(people.primary_device, customer, 0))
+    return np.where(slot >= 2, slot - 2, own)
 
 
 def _device_key(draws: Draws, orders: Orders, rows: Ints, kind: Ints) -> Keys:
@@ -155,7 +151,7 @@ def _failures(
     stranger = draws.keys("strange device", orders.keys[rows], number // 2)
     device = np.where(own, _device_key(draws, orders, rows, kind), stranger)
     device = np.where(browses, draws.keys("own device", other, kind), device)
-    joined = (customer >= 0) & (people.joined[np.maximum(customer, 0)] < anchor // DAY) if len(people) else own & False
+    joined = look_up(people.joined, customer, 2**40) < anchor // DAY
     logged_in = joined & draws.flag("logged in", keys, np.where(own, 0.65, 0.8))
     view, cart, buy = rates.view, rates.cart[kind, place], rates.purchase[kind, place]
     reached = draws.uniform("deepest", keys) * (1.0 - view * cart * buy)
@@ -192,11 +188,11 @@ def _browser(draws: Draws, people: People, keys: Keys, day: Ints, kind: Ints, pl
 
 
 def _crawls(config: ShopConfig, draws: Draws, calendar: Calendar) -> dict[str, np.ndarray]:
-    """Crawlers come on one day in six, at night, and look at many products without buying any."""
+    """Crawlers come on one day in twelve, at night, and look at many products without buying any."""
     bot = np.repeat(np.arange(config.bots), len(calendar.days))
     day = np.tile(calendar.days, config.bots)
     every = draws.keys("crawl", bot, day)
-    comes = draws.flag("comes", every, 1.0 / 6.0)
+    comes = draws.flag("comes", every, CRAWL_SHARE)
     bot, day, keys = bot[comes], day[comes], every[comes]
     nobody, no = np.full(len(keys), -1), np.zeros(len(keys), dtype=np.bool_)
     return {

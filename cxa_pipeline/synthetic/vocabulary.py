@@ -88,38 +88,38 @@ class Shelf(NamedTuple):
 
 
 SHELVES: tuple[Shelf, ...] = (
-    Shelf("Kitchen", "Tableware", ("Mug", "Dinner Plate", "Bowl", "Carafe"), ("Stoneware", "Porcelain", "Glass"), 6, 38),
+    Shelf("Kitchen", "Tableware", ("Mug", "Dinner Plate", "Bowl", "Jug"), ("Stoneware", "Porcelain", "Glass"), 6, 38),
     Shelf("Kitchen", "Cookware", ("Pan", "Casserole", "Saucepan"), ("Cast Iron", "Steel", "Ceramic"), 24, 140),
-    Shelf("Kitchen", "Coffee & Tea", ("Teapot", "Coffee Press", "Dripper", "Tin"), ("Enamel", "Glass", "Copper"), 9, 75),
-    Shelf("Kitchen", "Baking", ("Cake Tin", "Rolling Pin", "Mixing Bowl"), ("Beech", "Steel", "Silicone"), 7, 42),
+    Shelf("Kitchen", "Coffee & Tea", ("Teapot", "Cafetière", "Dripper", "Tin"), ("Enamel", "Glass", "Copper"), 9, 75),
+    Shelf("Kitchen", "Baking", ("Cake Tin", "Loaf Tin", "Mixing Bowl"), ("Enamel", "Steel", "Silicone"), 7, 42),
     Shelf("Home", "Textiles", ("Cushion", "Throw", "Curtain", "Rug"), ("Linen", "Wool", "Cotton"), 18, 160),
     Shelf("Home", "Lighting", ("Table Lamp", "Pendant Lamp", "Floor Lamp"), ("Brass", "Paper", "Oak"), 29, 220),
     Shelf("Home", "Candles & Scents", ("Candle", "Diffuser", "Tealight Set"), ("Beeswax", "Cedar", "Fig"), 5, 36),
-    Shelf("Home", "Storage", ("Basket", "Box", "Wall Hook", "Tray"), ("Seagrass", "Felt", "Bamboo"), 6, 58),
+    Shelf("Home", "Storage", ("Basket", "Box", "Tray"), ("Seagrass", "Felt", "Bamboo"), 6, 58),
     Shelf("Clothing", "Women", ("Cardigan", "Dress", "Blouse", "Scarf"), ("Merino", "Linen", "Viscose"), 24, 130),
     Shelf("Clothing", "Men", ("Shirt", "Pullover", "Beanie", "Overshirt"), ("Cotton", "Merino", "Flannel"), 22, 120),
-    Shelf("Clothing", "Socks & Home Wear", ("Socks", "Slippers", "Pyjamas"), ("Alpaca", "Cotton", "Felt"), 8, 65),
+    Shelf("Clothing", "Socks & Home Wear", ("Socks", "Slippers", "Dressing Gown"), ("Alpaca", "Cotton", "Wool"), 8, 65),
     Shelf("Clothing", "Bags", ("Tote", "Backpack", "Pouch"), ("Canvas", "Leather", "Recycled"), 14, 150),
     Shelf("Garden", "Pots & Planters", ("Pot", "Planter", "Saucer"), ("Terracotta", "Zinc", "Concrete"), 4, 70),
-    Shelf("Garden", "Tools", ("Trowel", "Secateurs", "Watering Can"), ("Ash", "Steel", "Zinc"), 9, 55),
-    Shelf("Garden", "Outdoor Living", ("Lantern", "Bench", "Hammock"), ("Teak", "Iron", "Rope"), 19, 240),
+    Shelf("Garden", "Tools", ("Trowel", "Secateurs", "Watering Can"), ("Copper", "Steel", "Zinc"), 9, 55),
+    Shelf("Garden", "Outdoor Living", ("Lantern", "Bench", "Side Table"), ("Teak", "Iron", "Rattan"), 19, 240),
     Shelf("Garden", "Seeds & Bulbs", ("Herb Kit", "Bulb Mix", "Seed Box"), ("Kitchen", "Meadow", "Balcony"), 3, 24),
-    Shelf("Gourmet", "Coffee", ("Espresso", "Filter Coffee", "Decaf"), ("Ethiopia", "Peru", "House"), 7, 19),
-    Shelf("Gourmet", "Tea", ("Black Tea", "Green Tea", "Herbal Tea"), ("Darjeeling", "Sencha", "Alpine"), 4, 17),
-    Shelf("Gourmet", "Pantry", ("Olive Oil", "Honey", "Pasta", "Sea Salt"), ("Organic", "Smoked", "Reserve"), 4, 26),
-    Shelf("Gourmet", "Chocolate", ("Bar", "Truffles", "Drinking Chocolate"), ("Dark", "Hazelnut", "Milk"), 3, 22),
+    Shelf("Gourmet", "Coffee", ("Espresso", "Filter Coffee", "Coffee Beans"), ("Ethiopia", "Peru", "Decaf"), 7, 19),
+    Shelf("Gourmet", "Tea", ("Loose Tea", "Tea Bags", "Tea Tin"), ("Darjeeling", "Sencha", "Alpine Herb"), 4, 17),
+    Shelf("Gourmet", "Pantry", ("Olive Oil", "Honey", "Pasta", "Sea Salt"), ("Organic", "Tuscan", "Reserve"), 4, 26),
+    Shelf("Gourmet", "Chocolate", ("Chocolate Bar", "Truffles", "Cocoa"), ("Dark", "Hazelnut", "Milk"), 3, 22),
     Shelf("Stationery", "Notebooks", ("Notebook", "Planner", "Sketchbook"), ("Dotted", "Ruled", "Leather"), 6, 39),
     Shelf("Stationery", "Writing", ("Fountain Pen", "Pencil Set", "Rollerball"), ("Brass", "Cedar", "Resin"), 4, 85),
-    Shelf("Stationery", "Cards & Paper", ("Card Set", "Wrapping Paper", "Envelopes"), ("Botanic", "Kraft", "Foil"), 3, 16),
+    Shelf("Stationery", "Cards & Paper", ("Card Set", "Gift Paper", "Envelopes"), ("Botanic", "Kraft", "Foil"), 3, 16),
     Shelf("Stationery", "Desk", ("Desk Pad", "Pen Pot", "Paper Tray"), ("Cork", "Felt", "Walnut"), 8, 60),
     Shelf("Kids", "Wooden Toys", ("Train", "Blocks", "Puzzle", "Stacker"), ("Beech", "Painted", "Maple"), 9, 68),
     Shelf("Kids", "Plush", ("Bear", "Rabbit", "Fox"), ("Organic", "Knitted", "Velvet"), 12, 46),
     Shelf("Kids", "Books", ("Picture Book", "Activity Book", "Atlas"), ("Forest", "Sea", "City"), 7, 25),
     Shelf("Kids", "Baby", ("Blanket", "Bib", "Romper"), ("Muslin", "Merino", "Cotton"), 8, 59),
-    Shelf("Wellness", "Bath", ("Towel", "Bath Salt", "Soap"), ("Organic", "Lavender", "Waffle"), 4, 48),
+    Shelf("Wellness", "Bath", ("Bath Salt", "Soap", "Bath Oil"), ("Olive", "Lavender", "Rosemary"), 4, 32),
     Shelf("Wellness", "Skin Care", ("Hand Cream", "Face Oil", "Balm"), ("Calendula", "Rose", "Almond"), 6, 44),
     Shelf("Wellness", "Yoga", ("Mat", "Block", "Strap"), ("Cork", "Jute", "Rubber"), 9, 98),
-    Shelf("Wellness", "Sleep", ("Pillow", "Eye Mask", "Duvet"), ("Silk", "Millet", "Down"), 14, 190),
+    Shelf("Wellness", "Sleep", ("Pillow", "Eye Mask", "Duvet"), ("Silk", "Bamboo", "Wool"), 14, 190),
 )  # fmt: skip
 
 CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(shelf.category for shelf in SHELVES))
@@ -142,7 +142,7 @@ SIZES: tuple[str, ...] = ("XS", "S", "M", "L", "XL")
 DEVICE_TYPES: tuple[str, ...] = ("desktop", "mobile", "tablet")
 #: operating system and browser for each device type, with weights
 SYSTEMS: tuple[tuple[tuple[str, str, float], ...], ...] = (
-    (("Windows", "Chrome", 5), ("Windows", "Edge", 2), ("Windows", "Firefox", 2), ("macOS", "Safari", 3), ("Linux", "Firefox", 1)),
+    (("Windows", "Chrome", 5), ("Windows", "Edge", 2), ("Windows", "Firefox", 2), ("macOS", "Safari", 4)),
     (("iOS", "Safari", 5), ("Android", "Chrome", 6), ("Android", "Samsung Internet", 1)),
     (("iPadOS", "Safari", 5), ("Android", "Chrome", 2)),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, sessions, staging, publication, roles."""

@@ -53,9 +53,7 @@ def with_database(url: str, database: str) -> str:
     """
     parts = urlsplit(libpq_url(url))
     parameters = [(name, value) for name, value in parse_qsl(parts.query) if name != "dbname"]
-    return urlunsplit(
-        ("postgresql", parts.netloc, "/" + quote(database), urlencode(parameters, safe="/"), "")
-    )
+    return urlunsplit(("postgresql", parts.netloc, "/" + quote(database), urlencode(parameters, safe="/"), ""))
 
 
 def database_of(url: str) -> str:

@@ -70,13 +70,15 @@ def connect(
 def arrow_session(url: str) -> Iterator[Any]:
     """Open an ADBC session, for reading and writing Arrow; commit is up to the caller.
 
+    Args:
+        url: The database; `connect` waits for a server that is starting, this does not.
+
     Raises:
         WarehouseError: it cannot be opened; says why.
     """
     import adbc_driver_manager
     from adbc_driver_postgresql import dbapi
 
-    connect(url).close()  # waits and explains, which ADBC does not
     try:
         session = dbapi.connect(libpq_url(url))
     except adbc_driver_manager.Error as error:

@@ -28,6 +28,7 @@ from cxa_pipeline.warehouse.server_files import (
     Postmaster,
     is_alive,
     last_lines,
+    log_size,
     read_postmaster,
     remove_stale_locks,
     rotate,
@@ -45,7 +46,7 @@ START_PATIENCE = 900.0
 RETRY_PATIENCE = 60.0
 """Seconds in which processes that a killed server left behind may come to their end."""
 STOP_PATIENCE = 60.0
-_PASSING_TROUBLE = ("already exists", "pre-existing shared memory", "still in use", "Is another postmaster")
+_PASSING_TROUBLE = ("already exists", "pre-existing shared memory", "still in use", "system is shut down")
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ class EmbeddedServer:
         identities: Ways to run PostgreSQL's programs; by default what fits the machine.
     """
 
-    def __init__(
-        self, directory: Path, port: int | None = None, identities: Sequence[Identity] | None = None
-    ):
+    def __init__(self, directory: Path, port: int | None = None, identities: Sequence[Identity] | None = None):
         self.directory = directory.absolute()
         self.port = port
         self._identities = identities
@@ -248,10 +247,11 @@ class EmbeddedServer:
         begun = time.monotonic()
         while True:
             found = self._postmaster()
+            seen = log_size(self.log_file) if found else rotate(self.log_file)
             pid = found.pid if found else self._launch(identity)
             if self._wait(pid, begun + START_PATIENCE):
                 return
-            end = last_lines(self.log_file)
+            end = last_lines(self.log_file, seen)
             passing = any(trouble in line for trouble in _PASSING_TROUBLE for line in end)
             if not passing or time.monotonic() - begun > RETRY_PATIENCE:
                 raise WarehouseError(
@@ -267,7 +267,6 @@ class EmbeddedServer:
         port = self.port or DEFAULT_PORT
         remove_stale_locks(self.data, folder, port)
         write_configuration(self.data, folder, port, listen=self.port is not None, owner=identity.owner)
-        rotate(self.log_file)
         # The shell leaves it behind as an orphan of a session of its own, so that it survives its starter.
         command = identity.command(program("postgres"), "-D", self.data)
         done = subprocess.run(

@@ -143,15 +143,25 @@ def write_configuration(data: Path, folder: Path, port: int, listen: bool, owner
     new.replace(path)
 
 
-def rotate(log: Path) -> None:
-    """Keep the log and the one before it, each of bounded size."""
-    if log.exists() and log.stat().st_size > LARGEST_LOG:
+def log_size(log: Path) -> int:
+    """Bytes of the log."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def rotate(log: Path) -> int:
+    """Keep the log and the one before it, each of bounded size; gives the bytes that it has now."""
+    if log_size(log) > LARGEST_LOG:
         log.replace(log.with_suffix(".log.1"))
+    return log_size(log)
 
 
-def last_lines(log: Path, count: int = 5) -> list[str]:
-    """The end of the log."""
-    return [line.strip() for line in _lines(log)[-count:]]
+def last_lines(log: Path, since: int = 0) -> list[str]:
+    """The end of the log, as far as it was written after the first `since` bytes."""
+    try:
+        text = log.read_bytes()[since:].decode(errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines()[-5:]]
 
 
 def _lines(path: Path) -> list[str]:

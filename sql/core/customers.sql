@@ -1,8 +1,8 @@
 -- One row per customer: those delivered, and those that only sales or interactions know (`is_inferred`).
 -- Age is counted in full years at the as-of date from the birth date, or else as delivered; where a source knows
 -- bands only (`19-24`), the age group is the one that holds the middle of the band. Ages outside 0 to the highest
--- believable one are emptied and flagged. Locations are compared without regard to case and spaces, aliases are
--- resolved by `core.location_aliases`, and what is empty is `Unknown`, a value like any other.
+-- believable one are emptied and flagged. Locations are spelt as `core.locations`
+-- says; where none is delivered it is `Unknown`, a value like any other.
 with customers as (
     select
         c.customer_id,
@@ -12,7 +12,7 @@ with customers as (
         c.age,
         c.age_band,
         c.birth_date,
-        trim(regexp_replace(c.location, '\s+', ' ', 'g')) as location,
+        lower(trim(regexp_replace(c.location, '\s+', ' ', 'g'))) as location_key,
         c.country_code,
         c.join_date,
         c.subscription_status,
@@ -64,11 +64,35 @@ age_groups as (
     from core.age_groups as g
 ),
 
-location_aliases as (
+locations as (
     select
-        a.alias,
-        a.location
-    from core.location_aliases as a
+        l.location_key,
+        l.location
+    from core.locations as l
+),
+
+ages as (
+    select g.age::int as age
+    from clock as k
+    cross join lateral generate_series(0, k.age_max) as g(age)
+),
+
+spans as (
+    select distinct
+        c.age_band,
+        replace(replace(c.age_band, '<', '0-'), '+', '-' || k.age_max::text) as span
+    from customers as c
+    cross join clock as k
+    where c.age_band is not null
+),
+
+age_bands as (
+    select
+        s.age_band,
+        (low.age + high.age) / 2 as age
+    from spans as s
+    inner join ages as low on split_part(s.span, '-', 1) = low.age::text
+    inner join ages as high on split_part(s.span, '-', 2) = high.age::text
 ),
 
 members as (
@@ -78,10 +102,10 @@ members as (
         c.email,
         c.gender,
         c.age as delivered_age,
-        replace(replace(c.age_band, '<', '0-'), '+', '-' || k.age_max::text) as age_band,
+        b.age as age_of_band,
         extract(year from age(k.as_of_date, c.birth_date))::int as age_by_birth,
         c.birth_date,
-        c.location,
+        c.location_key,
         c.country_code,
         c.join_date,
         c.subscription_status,
@@ -93,6 +117,7 @@ members as (
         k.age_max
     from customers as c
     cross join clock as k
+    left join age_bands as b on c.age_band = b.age_band
     union all
     select
         i.customer_id,
@@ -113,10 +138,7 @@ aged as (
                 then coalesce(m.age_by_birth, m.delivered_age)
         end as age,
         coalesce(coalesce(m.age_by_birth, m.delivered_age) not between 0 and m.age_max, false) as age_invalid,
-        case
-            when m.age_band ~ '^[0-9]{1,3}-[0-9]{1,3}$'
-                then (split_part(m.age_band, '-', 1)::int + split_part(m.age_band, '-', 2)::int) / 2
-        end as age_of_band
+        m.age_of_band
     from members as m
 ),
 
@@ -130,7 +152,7 @@ final as (
         a.age,
         coalesce(g.age_group, 'Unknown') as age_group,
         a.age_invalid,
-        coalesce(l.location, initcap(lower(nullif(m.location, ''))), 'Unknown') as location,
+        coalesce(l.location, 'Unknown') as location,
         m.country_code,
         m.join_date,
         m.subscription_status,
@@ -144,7 +166,7 @@ final as (
     left join age_groups as g
         on coalesce(a.age, a.age_of_band) >= g.age_from
         and coalesce(a.age, a.age_of_band) <= coalesce(g.age_to, coalesce(a.age, a.age_of_band))
-    left join location_aliases as l on lower(m.location) = l.alias
+    left join locations as l on m.location_key = l.location_key
 )
 
 select * from final

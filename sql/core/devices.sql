@@ -10,7 +10,7 @@ with devices as (
         d.browser,
         d.app_version,
         d.language,
-        trim(regexp_replace(d.location, '\s+', ' ', 'g')) as location,
+        lower(trim(regexp_replace(d.location, '\s+', ' ', 'g'))) as location_key,
         d.country_code,
         d.is_bot,
         d.first_seen_at,
@@ -27,11 +27,11 @@ mentioned as (
     group by i.device_id
 ),
 
-location_aliases as (
+locations as (
     select
-        a.alias,
-        a.location
-    from core.location_aliases as a
+        l.location_key,
+        l.location
+    from core.locations as l
 ),
 
 members as (
@@ -43,7 +43,7 @@ members as (
         d.browser,
         d.app_version,
         d.language,
-        d.location,
+        d.location_key,
         d.country_code,
         d.is_bot,
         d.first_seen_at,
@@ -70,14 +70,14 @@ final as (
         m.browser,
         m.app_version,
         m.language,
-        coalesce(l.location, initcap(lower(nullif(m.location, ''))), 'Unknown') as location,
+        coalesce(l.location, 'Unknown') as location,
         m.country_code,
         coalesce(m.is_bot, false) as is_bot,
         m.first_seen_at,
         m.is_inferred,
         m.source_id
     from members as m
-    left join location_aliases as l on lower(m.location) = l.alias
+    left join locations as l on m.location_key = l.location_key
 )
 
 select * from final

@@ -22,18 +22,18 @@ mentioned as (
     group by s.store_id
 ),
 
-location_aliases as (
+locations as (
     select
-        a.alias,
-        a.location
-    from core.location_aliases as a
+        l.location_key,
+        l.location
+    from core.locations as l
 ),
 
 members as (
     select
         s.store_id,
         s.store_name,
-        trim(regexp_replace(s.location, '\s+', ' ', 'g')) as location,
+        lower(trim(regexp_replace(s.location, '\s+', ' ', 'g'))) as location_key,
         s.country_code,
         s.timezone,
         s.channel,
@@ -70,14 +70,14 @@ final as (
     select
         m.store_id,
         coalesce(m.store_name, m.store_id) as store_name,
-        coalesce(l.location, initcap(lower(nullif(m.location, ''))), 'Unknown') as location,
+        coalesce(l.location, 'Unknown') as location,
         m.country_code,
         m.timezone,
         coalesce(m.channel, 'store') as channel,
         m.is_inferred,
         m.source_id
     from members as m
-    left join location_aliases as l on lower(m.location) = l.alias
+    left join locations as l on m.location_key = l.location_key
 )
 
 select * from final

@@ -151,13 +151,14 @@ periods as (
         coalesce(o.first_orders, 0) as first_orders,
         coalesce(o.active_customers, 0) as active_customers,
         coalesce(o.new_customers, 0) as new_customers,
-        coalesce(m.gross_sales - m.discounts, 0) / nullif(o.orders, 0) as aov,
-        o.orders_net_value / nullif(o.orders, 0) as aov_net,
-        o.median_order_value,
+        (coalesce(m.gross_sales - m.discounts, 0) / nullif(o.orders, 0))::numeric(18, 4) as aov,
+        coalesce(m.gross_sales - m.discounts, 0)::double precision / nullif(o.orders, 0) as unrounded_aov,
+        (o.orders_net_value / nullif(o.orders, 0))::numeric(18, 4) as aov_net,
+        o.median_order_value::numeric(18, 4) as median_order_value,
         c.data_begin_date <= s.period
         and (s.period_end < c.as_of_date or (s.period_end = c.as_of_date and c.as_of_is_set)) as is_complete,
         s.period_end > c.as_of_date or (s.period_end = c.as_of_date and not c.as_of_is_set) as is_running,
-        c.as_of_date - s.period as elapsed_days
+        (c.as_of_date - s.period)::int as elapsed_days
     from spine as s
     cross join clock as c
     left join money as m on s.grain = m.grain and s.period = m.period
@@ -168,7 +169,7 @@ to_date as (
     select
         p.grain,
         p.period,
-        sum(d.net_sales) as net_sales_prev_to_date
+        coalesce(sum(d.net_sales), 0) as net_sales_prev_to_date
     from periods as p
     inner join periods as b on p.grain = b.grain and p.previous_period = b.period and b.is_complete
     inner join slices as s
@@ -227,9 +228,9 @@ final as (
         (p.units - y.units)::double precision / nullif(y.units, 0) as units_yoy,
         b.aov as aov_prev,
         p.aov - b.aov as aov_change,
-        (p.aov - g.aov)::double precision / nullif(g.aov, 0) as aov_growth,
+        (p.unrounded_aov - g.unrounded_aov) / nullif(g.unrounded_aov, 0) as aov_growth,
         a.aov as aov_year_ago,
-        (p.aov - y.aov)::double precision / nullif(y.aov, 0) as aov_yoy,
+        (p.unrounded_aov - y.unrounded_aov) / nullif(y.unrounded_aov, 0) as aov_yoy,
         b.active_customers as active_customers_prev,
         p.active_customers - b.active_customers as active_customers_change,
         (p.active_customers - g.active_customers)::double precision / nullif(g.active_customers, 0)

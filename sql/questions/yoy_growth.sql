@@ -3,7 +3,7 @@
 -- `ytd_yoy` compares with equally many days of the year before, and `note` says why a figure is missing.
 with years as (
     select
-        y.period_name::int as year,
+        extract(year from y.period)::int as year,
         y.net_sales,
         y.orders,
         y.net_sales_prev,

@@ -1,0 +1,70 @@
+-- One row per table of money: how many currencies the lines that count have, and which.
+with currencies as (
+    select distinct s.currency
+    from core.sales as s
+    where s.is_valid
+),
+
+found as (
+    select
+        count(*) as currencies,
+        string_agg(coalesce(c.currency, 'none'), ', ' order by coalesce(c.currency, 'none')) as names
+    from currencies as c
+),
+
+judged as (
+    select 'kpi.periods' as derived
+    union all
+    select 'kpi.daily' as derived
+    union all
+    select 'kpi.weekly' as derived
+    union all
+    select 'kpi.monthly' as derived
+    union all
+    select 'kpi.quarterly' as derived
+    union all
+    select 'kpi.yearly' as derived
+    union all
+    select 'kpi.by_product' as derived
+    union all
+    select 'kpi.by_category' as derived
+    union all
+    select 'kpi.by_store' as derived
+    union all
+    select 'kpi.by_location' as derived
+    union all
+    select 'questions.total_customers' as derived
+    union all
+    select 'questions.customers_by_gender' as derived
+    union all
+    select 'questions.customers_by_age_group' as derived
+    union all
+    select 'questions.top5_customers' as derived
+    union all
+    select 'questions.repeat_customers' as derived
+    union all
+    select 'questions.average_order_value' as derived
+    union all
+    select 'questions.sales_by_location' as derived
+    union all
+    select 'questions.revenue_by_gender' as derived
+    union all
+    select 'questions.top5_products_18_25' as derived
+    union all
+    select 'questions.inactive_customers' as derived
+    union all
+    select 'questions.yoy_growth' as derived
+),
+
+final as (
+    select
+        j.derived,
+        'currencies: ' || coalesce(f.names, 'none') as item,
+        f.currencies as left_value,
+        1 as right_value,
+        greatest(f.currencies - 1, 0) as difference
+    from judged as j
+    cross join found as f
+)
+
+select * from final

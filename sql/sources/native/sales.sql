@@ -1,0 +1,26 @@
+-- One row per line of the export, as it is called there after the aliases of source.yaml.
+select
+    f.sale_id,
+    f.order_id,
+    f.customer_id,
+    f.customer_email,
+    f.product_id,
+    f.store_id,
+    f.quantity,
+    f.unit_price,
+    f.discount_amount,
+    f.discount_applied,
+    f.promo_code,
+    f.total_price,
+    f.shipping_type,
+    f.shipping_amount,
+    f.tax_amount,
+    f.payment_method,
+    f.sold_at,
+    f.status,
+    f.original_sale_id,
+    f.currency,
+    f.review_rating,
+    f.updated_at,
+    f.line
+from file as f

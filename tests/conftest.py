@@ -1,0 +1,49 @@
+"""Fixtures that tests of several folders share: a real PostgreSQL, and a fresh database on it for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cxa_pipeline.warehouse.address import with_database
+from cxa_pipeline.warehouse.server import EmbeddedServer
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder with a short path for temporary homes: in memory if there is room, since servers sync a lot."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4_000_000_000
+    folder = Path(tempfile.mkdtemp(prefix="cxa-", dir=memory if roomy else None))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(scratch: Path) -> Iterator[str]:
+    """URL of the database `cxa` of an embedded server in a temporary home, stopped at the end."""
+    home = scratch / "shared"
+    server = EmbeddedServer(home / "postgres")
+    try:
+        yield server.ensure_started()
+    finally:
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[str]:
+    """URL of a fresh database, dropped after the test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(with_database(postgres_url, "postgres"), autocommit=True) as session:
+        session.execute(f"create database {name}")
+    yield with_database(postgres_url, name)
+    with psycopg.connect(with_database(postgres_url, "postgres"), autocommit=True) as session:
+        session.execute(f"drop database {name} with (force)")
