@@ -28,7 +28,10 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url(scratch: Path) -> Iterator[str]:
-    """URL of the database `cxa` of an embedded server in a temporary home, stopped at the end."""
+    """URL of a database: of an embedded server in a temporary home, or what CXA_TEST_POSTGRES_URL names."""
+    if given := os.environ.get("CXA_TEST_POSTGRES_URL"):
+        yield given
+        return
     home = scratch / "shared"
     server = EmbeddedServer(home / "postgres")
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from cxa_pipeline.contracts.model import Contract, Rule
 
 SUITE_KINDS = ("failing_rows", "expectation")
+STAGED = "staged_rows"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _expectation(contract: Contract, rule: Rule) -> Any:
     import great_expectations.expectations as gxe
 
     if rule.kind == "failing_rows":
-        query = on_table(str(rule.sql), contract, "{batch}")
+        query = f"with {STAGED} as (select * from {{batch}}) {on_table(str(rule.sql), contract, STAGED)}"
         return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, meta={"rule": rule.name})
     given: Mapping[str, Any] = rule.expectation or {}
     name = "".join(word.capitalize() for word in given["type"].split("_"))
@@ -111,8 +112,8 @@ def _result(rule: Rule, contract: Contract, outcome: Any, table: str) -> CheckRe
     observed = result.get("observed_value")
     if rule.kind == "failing_rows" and isinstance(observed, int):
         failed = observed
-    if outcome.exception_info and outcome.exception_info.get("raised_exception"):
-        observed = str(outcome.exception_info.get("exception_message"))
+    if problem := _exception(outcome.exception_info or {}):
+        observed = f"the check could not be evaluated: {problem}"
     return CheckResult(
         rule=rule.name,
         severity=rule.severity,
@@ -122,6 +123,14 @@ def _result(rule: Rule, contract: Contract, outcome: Any, table: str) -> CheckRe
         observed=None if observed is None else str(observed),
         query=on_table(str(rule.sql), contract, table) if rule.sql else None,
     )
+
+
+def _exception(info: Mapping[str, Any]) -> str | None:
+    """What was raised while a check was evaluated; Great Expectations keeps it by metric, or at the top."""
+    for entry in (info, *(value for value in info.values() if isinstance(value, Mapping))):
+        if entry.get("raised_exception"):
+            return str(entry.get("exception_message")).strip().splitlines()[0]
+    return None
 
 
 def failing(results: Iterable[CheckResult]) -> list[CheckResult]:

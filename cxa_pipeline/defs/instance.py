@@ -30,6 +30,8 @@ python_logs:
   python_log_level: INFO
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

@@ -58,7 +58,7 @@ def _execute(
         "by_hand": True,
     }
     with open_instance(home) as instance:
-        job.execute_in_process(
+        run = job.execute_in_process(
             instance=instance,
             run_config={"ops": {"shop": {"config": config}}, "loggers": QUIET},
             asset_selection=[asset_key(table) for table in selection] if selection else None,
@@ -66,6 +66,14 @@ def _execute(
         )
     if not outcome:
         raise RunError("Dagster ended the run before it began", advice="`cxa up` shows the run and its log")
-    if isinstance(outcome[0], CxaError):
-        raise outcome[0]
-    return outcome[0]
+    result = outcome[0]
+    if isinstance(result, CxaError):
+        raise result
+    if not run.success and not (result.held_back or result.refused):
+        raise RunError(
+            "The release is published, but Dagster could not record it",
+            where=f"run {run.run_id}",
+            evidence=[str(event.event_specific_data)[:500] for event in run.all_events if event.is_failure][:2],
+            advice="`cxa up` shows the run and its log; the next run records what is missing",
+        )
+    return result

@@ -86,7 +86,7 @@ def _events(
 ) -> Iterator[Event]:
     selected_checks = context.selected_asset_check_keys
     emitted = set(result.reports) | _unknown_to_dagster(context, result, chosen)
-    for table in project.catalog.contracts:
+    for table in project.assets:
         if table not in chosen:
             continue
         if table in emitted and (report := result.reports.get(table) or result.current.get(table)):

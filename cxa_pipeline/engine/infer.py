@@ -7,6 +7,7 @@ lint. Not here: conditions on how an allowed expression is used (`lint`), the al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -127,14 +128,15 @@ def _difference(node: exp.Expr, kinds: Kinds) -> Kind:
 
 
 def _remainder(node: exp.Expr, kinds: Kinds) -> Kind:
-    return k.unify([kinds.of(node.this), kinds.of(node.expression)])
+    common = k.unify([kinds.of(node.this), kinds.of(node.expression)])
+    return replace(common, precision=38) if common.name == "numeric" else common
 
 
 def _power(node: exp.Expr, kinds: Kinds) -> Kind:
     both = [kinds.of(node.this), kinds.of(node.expression)]
     if is_exact_power(node, both[0]):
-        square = k.multiply(both[0], both[0])
-        return square if node.expression.to_py() == 2 else k.multiply(square, both[0])
+        scale = both[0].scale
+        return Kind("numeric", 38, scale * int(node.expression.to_py()) if scale is not None else None)
     return k.DOUBLE if k.DOUBLE in both or all(kind.is_integer for kind in both) else k.ROUGH
 
 
@@ -149,7 +151,10 @@ def _round(node: exp.Expr, kinds: Kinds) -> Kind:
     if kind.name != "numeric" and not decimals:
         return k.DOUBLE
     scale = 0 if decimals is None else decimals.to_py() if decimals.is_number else None
-    return Kind("numeric", 38, max(0, int(scale)) if scale is not None else kind.scale)
+    if scale is None:
+        return Kind("numeric", 38, kind.scale)
+    whole = min(38, kind.digits + 1) if kind.error == 0 and kind.name == "numeric" else 38
+    return Kind("numeric", whole, max(0, int(scale)))
 
 
 def _variance(node: exp.Expr, kinds: Kinds) -> Kind:
@@ -173,7 +178,7 @@ def _zoned(kind: Kind) -> Kind:
 
 
 def _extract(node: exp.Expr, kinds: Kinds) -> Kind:
-    return Kind("numeric", 38, 6) if node.name.upper() == "EPOCH" else Kind("numeric", 5, 0)
+    return Kind("numeric", 38, 6) if node.name.upper() == "EPOCH" else Kind("numeric", 19, 0)
 
 
 def _series(node: exp.Expr, kinds: Kinds) -> Kind:

@@ -68,7 +68,7 @@ class Kind:
 
     @property
     def digits(self) -> int:
-        """Digits that a value may have, 38 if not known."""
+        """Digits that DuckDB's type for it has at most."""
         return _INTEGERS.get(self.name) or self.precision or 38
 
 
@@ -141,6 +141,17 @@ def _whole(kind: Kind) -> int:
     return kind.digits - (kind.scale or 0)
 
 
+def common_scale(kinds: Iterable[Kind]) -> int | None:
+    """The scale to cast alternatives to, where DuckDB's common type would lose decimals; else None.
+
+    DuckDB's decimals have 38 digits: where whole digits and decimals need more, it drops decimals silently.
+    """
+    exact = [kind for kind in kinds if kind.is_exact]
+    scales = {kind.scale or 0 for kind in exact}
+    lost = len(scales) > 1 and max(map(_whole, exact)) + max(scales) > 38
+    return max(scales) if lost else None
+
+
 def _scales(a: Kind, b: Kind, join: Callable[[int, int], int]) -> int | None:
     first = 0 if a.is_integer else a.scale
     second = 0 if b.is_integer else b.scale
@@ -174,7 +185,10 @@ def multiply(a: Kind, b: Kind) -> Kind:
         return UNKNOWN
     if DOUBLE in (a, b) or (a.is_integer and b.is_integer):
         return _unify_numbers(a, b)
-    return _numeric(_whole(a) + _whole(b), _scales(a, b, int.__add__)) if a.is_exact and b.is_exact else ROUGH
+    if not (a.is_exact and b.is_exact):
+        return ROUGH
+    digits = a.digits + b.digits
+    return Kind("numeric", digits if digits <= 18 else 38, _scales(a, b, int.__add__))
 
 
 def divide(a: Kind, b: Kind) -> Kind:

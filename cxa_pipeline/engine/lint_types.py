@@ -76,7 +76,7 @@ def _cast(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
         yield node, f"a cast to {to.sql('postgres')}", advice
     elif source in (LITERAL, NULL, UNKNOWN):
         yield from _cast_of_literal(node, source, target)
-    elif problem := _cast_problem(node, source, target):
+    elif problem := _cast_problem(node, source, target, kinds):
         yield node, *problem
 
 
@@ -95,7 +95,7 @@ def _has_offset(text: str) -> bool:
     return clock.endswith(("Z", "z")) or "+" in clock or "-" in clock
 
 
-def _cast_problem(node: exp.Expr, source: Kind, target: Kind) -> tuple[str, str] | None:
+def _cast_problem(node: exp.Expr, source: Kind, target: Kind, kinds: Kinds) -> tuple[str, str] | None:
     if source.name == "text" and target != TEXT:
         return (
             f"a cast of text to {target.name} reads texts differently",
@@ -103,7 +103,7 @@ def _cast_problem(node: exp.Expr, source: Kind, target: Kind) -> tuple[str, str]
         )
     if source == DOUBLE and (target.is_integer or target == TEXT):
         return f"a cast of double precision to {target.name}", "cast to numeric(p,s) first"
-    if target == TEXT and source.name == "numeric" and not _has_fixed_scale(node.this, kinds_scale=source.scale):
+    if target == TEXT and source.name == "numeric" and not _has_fixed_scale(node.this, kinds):
         return "a numeric of no fixed scale as text", "cast to numeric(p,s) first"
     if target == TEXT and source.name in ("timestamp", "interval", "row", "array"):
         return f"a cast of {source.name} to text", "use to_char(), or extract()"
@@ -114,10 +114,16 @@ def _cast_problem(node: exp.Expr, source: Kind, target: Kind) -> tuple[str, str]
     return None
 
 
-def _has_fixed_scale(node: exp.Expr, kinds_scale: int | None) -> bool:
-    inner = node.unnest() if isinstance(node, exp.Paren) else node
-    fixed = isinstance(inner, (exp.Column, exp.Literal, exp.Round))
-    return kinds_scale is not None and (fixed or (isinstance(inner, exp.Cast) and bool(inner.args["to"].expressions)))
+def _has_fixed_scale(node: exp.Expr, kinds: Kinds) -> bool:
+    """Whether PostgreSQL, too, shows all values of a numeric with the decimals of its type."""
+    if isinstance(node, (exp.Paren, exp.Neg, exp.Abs)):
+        return _has_fixed_scale(node.this, kinds)
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul)):
+        return _has_fixed_scale(node.this, kinds) and _has_fixed_scale(node.expression, kinds)
+    if isinstance(node, exp.Cast):
+        return bool(node.args["to"].expressions) or kinds.of(node).is_integer
+    kind = kinds.of(node)
+    return isinstance(node, (exp.Column, exp.Literal, exp.Round)) and (kind.is_integer or kind.scale is not None)
 
 
 def _round(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
@@ -190,6 +196,12 @@ def _scaled_interval(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
     both = [kinds.of(node.this), kinds.of(node.expression)]
     if INTERVAL in both and not any(kind.is_integer or kind == UNKNOWN for kind in both):
         yield node, "an interval times a fraction", "multiply by an integer, or take a smaller unit"
+
+
+def _after_quotient(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
+    if any(kinds.of(side).name == "numeric" and kinds.of(side).error for side in (node.this, node.expression)):
+        advice = "divide last: 100 * a / b; or round() the quotient; or compute in double precision"
+        yield node, "multiplying or dividing a quotient", advice
 
 
 def _quotient(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
@@ -293,7 +305,7 @@ def _joined_text(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
     parts = [node.this, node.expression] if isinstance(node, exp.DPipe) else node.expressions
     for part in parts:
         kind = kinds.of(part)
-        fixed = kind.name == "numeric" and _has_fixed_scale(part, kind.scale)
+        fixed = kind.name == "numeric" and _has_fixed_scale(part, kinds)
         if kind not in (TEXT, LITERAL, NULL, UNKNOWN, DATE) and not kind.is_integer and not fixed:
             yield node, f"{kind.name} joined to text", "cast it to text in the way you want to see it"
 
@@ -360,12 +372,12 @@ CHECKS: dict[type[exp.Expr], tuple[Check, ...]] = {
     exp.Anonymous: (_named,),
     exp.AtTimeZone: (_at_time_zone,),
     exp.Cast: (_cast,),
-    exp.Div: (_quotient,),
+    exp.Div: (_quotient, _after_quotient),
     exp.Encode: (_encode,),
     exp.Extract: (_extract,),
     exp.Interval: (_interval,),
     exp.Mod: (_remainder,),
-    exp.Mul: (_scaled_interval,),
+    exp.Mul: (_scaled_interval, _after_quotient),
     exp.Sub: (_arithmetic,),
     exp.Substring: (_substring,),
     exp.Table: (_table,),

@@ -15,6 +15,7 @@ from cxa_pipeline.engine.formats import interval_parts, re2_pattern, strftime_pa
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.kinds import Kind
 from cxa_pipeline.engine.rewrites_numbers import call
+from cxa_pipeline.engine.rewrites_sets import align_branches
 from cxa_pipeline.engine.scopes import Names
 from cxa_pipeline.errors import DialectError
 
@@ -41,6 +42,7 @@ def rewrite(tree: exp.Query, schemas: Mapping[str, Mapping[str, str]]) -> tuple[
     for node in nodes:
         kinds.of(node)
     outputs = kinds.outputs()
+    align_branches(copy, kinds)
     for node in reversed(nodes):
         rule = REWRITES.get(type(node))
         if rule is None or (node.parent is None and node is not copy):

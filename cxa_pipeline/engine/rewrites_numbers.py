@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from cxa_pipeline.engine.formats import interval_parts
 from cxa_pipeline.engine.infer import Kinds, is_exact_power
-from cxa_pipeline.engine.kinds import Kind
+from cxa_pipeline.engine.kinds import BIGINT, Kind, common_scale
 
 _PAIRS = (exp.Corr, exp.CovarSamp, exp.CovarPop, exp.RegrSlope, exp.RegrIntercept, exp.RegrR2)
 _SPREADS = (exp.Stddev, exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop)
@@ -91,6 +91,39 @@ def _power(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     return exp.paren(product, copy=False)
 
 
+def _remainder(node: exp.Expr, kinds: Kinds) -> exp.Expr:
+    """Modulo of decimals over integers of their smallest unit: DuckDB's own turns large ones into doubles."""
+    both = [kinds.of(node.this), kinds.of(node.expression)]
+    if all(kind.is_integer for kind in both) or not all(kind.is_exact for kind in both):
+        return node
+    scale = max(kind.scale or 0 for kind in both)
+    unit = exp.Literal.number(10**scale)
+    units = [
+        cast(exp.Mul(this=exp.paren(_wide(side, kind), copy=False), expression=unit.copy()), "HUGEINT")
+        for side, kind in zip((node.this, node.expression), both, strict=True)
+    ]
+    rest = decimal(exp.paren(exp.Mod(this=units[0], expression=units[1]), copy=False), 0)
+    step = exp.Literal.number(f"0.{'1'.zfill(scale)}") if scale else exp.Literal.number(1)
+    return exp.paren(exp.Mul(this=rest, expression=step), copy=False)
+
+
+def _alternatives(node: exp.Expr, kinds: Kinds) -> exp.Expr:
+    """CASE, COALESCE and their like: one scale, where DuckDB's common type would drop decimals."""
+    if isinstance(node, exp.Case):
+        branches = [branch.args["true"] for branch in node.args["ifs"]] + [node.args.get("default")]
+    elif isinstance(node, (exp.Lag, exp.Lead)):
+        branches = [node.this, node.args.get("default")]
+    else:
+        branches = [node.this, *node.expressions]
+    present = [branch for branch in branches if isinstance(branch, exp.Expr)]
+    found = [kinds.of(branch) for branch in present]
+    scale = common_scale(found)
+    for branch, kind in zip(present, found, strict=True):
+        if scale is not None and kind.is_exact:
+            branch.replace(decimal(branch.copy(), scale))
+    return node
+
+
 def _round(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     kind, decimals = kinds.of(node.this), node.args.get("decimals")
     if kind.name != "numeric" or kind.error == 0:
@@ -149,6 +182,8 @@ def _aggregate(node: exp.Expr, kinds: Kinds) -> exp.Expr:
         core = core.this
     if isinstance(core, exp.Avg) and kinds.of(core).name == "numeric":
         return agreed(node.copy())
+    if isinstance(core, exp.Sum) and kinds.of(core) == BIGINT:
+        return cast(node.copy(), "BIGINT")
     if isinstance(core, _SPREADS) and kinds.of(core.this).is_exact:
         return _exact_spread(core, _rewrap(node, core), kinds)
     if isinstance(core, _PAIRS):
@@ -243,12 +278,14 @@ def _pairs_of(count: exp.Expr, sample: bool) -> exp.Expr:
 
 
 REWRITES: dict[type[exp.Expr], Callable[[exp.Expr, Kinds], exp.Expr]] = {
-    **{kind: _aggregate for kind in (exp.Avg, exp.Filter, exp.Window, *_SPREADS, *_PAIRS)},
+    **{kind: _aggregate for kind in (exp.Avg, exp.Sum, exp.Filter, exp.Window, *_SPREADS, *_PAIRS)},
     exp.Cast: _cast,
     exp.Ceil: _whole,
     exp.Div: _divide,
     exp.Floor: _whole,
     exp.Literal: _literal,
+    **{kind: _alternatives for kind in (exp.Case, exp.Coalesce, exp.Greatest, exp.Least, exp.Lag, exp.Lead, exp.Array)},
+    exp.Mod: _remainder,
     exp.Mul: _multiply,
     exp.Pow: _power,
     exp.Round: _round,

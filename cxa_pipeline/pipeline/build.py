@@ -109,7 +109,8 @@ class Builder:
         self.parameters = parameters
         self.versions: Versions = {}
         self.seconds: dict[str, float] = {}
-        self.built: dict[str, list[Month]] = {}
+        self.computed: dict[str, list[Month]] = {}
+        self.built: set[str] = set()
 
     # --- what is asked for ---------------------------------------------------------------------------------
 
@@ -147,6 +148,12 @@ class Builder:
             if table in tables and self.project.catalog[table].kind != "landed":
                 self._build(table, force or {})
         return self.versions
+
+    def carry_over(self, versions: Mapping[str, Mapping[Month, Version]]) -> None:
+        """Take tables that were not built as they are in a release, so that identities can be evaluated."""
+        for table, months in versions.items():
+            if table not in self.built and table in self.project.catalog:
+                self.versions[table] = dict(months)
 
     # --- keys ----------------------------------------------------------------------------------------------
 
@@ -201,6 +208,7 @@ class Builder:
     def _know(self, table: str, versions: Iterable[Version]) -> None:
         monthly = self.project.catalog[table].kind == "monthly"
         self.versions[table] = {v.month: v for v in versions if v.rows or not monthly}
+        self.built.add(table)
 
     def _compute(self, need: Need) -> Version:
         contract = self.project.catalog[need.table]
@@ -226,7 +234,7 @@ class Builder:
             self.lake.abandon(folder)
             raise
         self.seconds[need.table] = self.seconds.get(need.table, 0.0) + result.seconds
-        self.built.setdefault(need.table, []).append(need.month)
+        self.computed.setdefault(need.table, []).append(need.month)
         month = f" {need.month:%Y-%m}" if need.month else ""
         log.info("%s%s: computed %s rows in %.2f s", need.table, month, f"{result.rows:,}", result.seconds)
         return Version.from_manifest(stored)

@@ -80,6 +80,13 @@ class Project:
             raise ContractError("Tables read each other in a circle", evidence=" → ".join(error.args[1])) from None
 
     @cached_property
+    def assets(self) -> tuple[str, ...]:
+        """Every table and record, each after all that it reads or is drawn from."""
+        records = {c.key: set(c.drawn_from) for c in self.catalog.of_kind("record")}
+        ordered = TopologicalSorter(records).static_order()
+        return (*self.order, *(table for table in ordered if table in records))
+
+    @cached_property
     def computed(self) -> tuple[str, ...]:
         """The tables that the engine or a Python model computes, in order."""
         return tuple(t for t in self.order if self.catalog[t].kind in COMPUTED)

@@ -110,7 +110,7 @@ def compose(
         if contract.kind == "landed":
             continue
         before = previous.tables.get(table)
-        if table in held and (table in versions or before):
+        if table in held and table in versions:
             since = before.held_back_since if before and before.held_back_since else now
             old = before or ReleasedTable(None, contract.version)
             tables[table] = replace(old, held_back_since=since, held_back_reason=held[table])

@@ -154,7 +154,8 @@ class _Run:
         builder = self._builder(ingested)
         with self._stage("compute"):
             builder.build(tables, force)
-        self.result.computed = builder.built
+            builder.carry_over({t: r.versions for t, r in self.previous.tables.items() if r.versions is not None})
+        self.result.computed = builder.computed
         with self._stage("check"):
             self._audit(builder)
             outcomes = reconcile(builder)
@@ -218,9 +219,9 @@ class _Run:
     def _audit(self, builder: Builder) -> None:
         """Check every version that was not checked yet; PostgreSQL's staging tables for what it will hold."""
         lake, project = self.home.lake, self.project
-        for table, versions in builder.versions.items():
+        for table in builder.built:
             contract = project.catalog[table]
-            unchecked = [v for v in versions.values() if known(lake, project, v) is None]
+            unchecked = [v for v in builder.versions[table].values() if known(lake, project, v) is None]
             if not unchecked:
                 continue
             if contract.kind == "view" or not contract.published:
@@ -243,7 +244,8 @@ class _Run:
         said = digest({t: [(r.rule, r.passed, r.failed_rows) for r in rs] for t, rs in sorted(checks.items())})
         now = self.now.isoformat(timespec="seconds")
         landed = {name: dataset.whole.input_hash for name, dataset in ingested.datasets.items()}
-        release = compose(self.project, self.previous, builder.versions, held, now, landed, accounts, said)
+        built = {table: builder.versions[table] for table in builder.built}
+        release = compose(self.project, self.previous, built, held, now, landed, accounts, said)
         if release.same_as(self.previous):
             release = self.previous
         elif write:
@@ -257,10 +259,8 @@ class _Run:
     ) -> dict[str, list[CheckResult]]:
         checks = {f"landed.{name}": [accounts_balance(dataset)] for name, dataset in ingested.datasets.items()}
         for table in self.project.order:
-            released = self.previous.tables.get(table)
-            versions = builder.versions.get(table) or (released.versions if released else None) or {}
             found: dict[str, CheckResult] = {}
-            for version in versions.values():
+            for version in builder.versions.get(table, {}).values():
                 for result in known(self.home.lake, self.project, version) or ():
                     if result.rule not in found or found[result.rule].passed:
                         found[result.rule] = result

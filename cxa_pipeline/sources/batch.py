@@ -25,6 +25,10 @@ from cxa_pipeline.sources.rejects import write_rejected
 from cxa_pipeline.sources.sql import path_list, text_
 
 
+_NOWHERE = date(1000, 1, 1)
+"""Partitions of rejected rows lie in this year, by the number of the broken rule."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """When a file is refused as a whole: more than `share` of its rows rejected, and at least `rows`."""
@@ -88,7 +92,13 @@ class _Build:
         self._where = str(plan.mapping.path)
         self._latest = plan.arrival + timedelta(days=1)
         self._cast: Cast = build_cast(
-            plan.contract, plan.source, plan.kind, plan.values, plan.mapping.gives, self._latest
+            plan.contract,
+            plan.source,
+            plan.kind,
+            plan.values,
+            plan.mapping.gives,
+            self._latest,
+            any(file.odd_spaces for file in plan.files),
         )
 
     def run(self) -> dict[str, Any]:
@@ -100,15 +110,14 @@ class _Build:
             self._reader.run(f"create or replace table landing.mapped as {mapped}", self._where)
             mapped = "select * from landing.mapped"
         built = self._folder / "built"
-        parts = "code, part" if self._cast.moment else "code"
         self._reader.run(
             f"copy ({self._query(mapped)}) to {text_(str(built))} "
-            f"(format parquet, compression snappy, partition_by ({parts}))",
+            "(format parquet, compression snappy, partition_by (part))",
             self._where,
         )
         paths = self._move(built)
         files = self._account(paths)
-        bad = [str(path) for path in built.glob("code=*/**/*.parquet")]
+        bad = self._bad(built)
         accepted = {file_id: entry["rows_accepted"] for file_id, entry in files.items()}
         target = self._folder / "rejected.parquet"
         counts, refused = write_rejected(plan, self._cast, mapped, bad, accepted, target, self._reader)
@@ -172,22 +181,37 @@ class _Build:
             "row_hash": f"(hash({canonical}) >> 1)::bigint",
         }
         chosen = [f"{made.get(c.name, c.name)} as {c.name}" for c in plan.contract.columns]
-        part = ""
+        part = "code"
         if moment:
             month = f"{moment.removesuffix('_at')}_month"
-            part = f", case when code = 0 then {month} else date '0001-01-01' end as part"
-        return f"select {', '.join(chosen)}, code{part} from checked"
+            part = f"case when code = 0 then {month} else date '{_NOWHERE}' + code end"
+        return f"select {', '.join(chosen)}, {part} as part from checked"
 
     def _move(self, built: Path) -> dict[str, list[str]]:
         """The accepted rows' files, out of the partitions' folders: month (or "") to names."""
         paths: dict[str, list[str]] = {}
-        for path in sorted((built / "code=0").rglob("*.parquet")):
-            month = path.parent.name.removeprefix("part=") if self._cast.moment else ""
-            names = paths.setdefault(month, [])
-            name = f"{month[:7] or 'rows'}-{len(names)}.parquet"
-            path.rename(self._folder / name)
-            names.append(name)
+        for path in sorted(built.rglob("*.parquet")):
+            part = path.parent.name.removeprefix("part=")
+            if self._code(part) == 0:
+                names = paths.setdefault(part if self._cast.moment else "", [])
+                name = f"{part[:7] if self._cast.moment else 'rows'}-{len(names)}.parquet"
+                path.rename(self._folder / name)
+                names.append(name)
         return paths
+
+    def _bad(self, built: Path) -> dict[int, list[Path]]:
+        """The rejected rows' files by the number of the rule that was broken."""
+        bad: dict[int, list[Path]] = {}
+        for path in sorted(built.rglob("*.parquet")):
+            bad.setdefault(self._code(path.parent.name.removeprefix("part=")), []).append(path)
+        return bad
+
+    def _code(self, part: str) -> int:
+        """The number of the broken rule that a partition's name says; 0 for accepted rows."""
+        if not self._cast.moment:
+            return int(part)
+        day = date.fromisoformat(part)
+        return (day - _NOWHERE).days if day.year == _NOWHERE.year else 0
 
     def _account(self, paths: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
         """What was accepted, by file: rows and hash of each month, first and last moment."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Readable:
     """A file made ready: its columns, and branches of SQL that give `line` and these columns as text.
 
-    `rows` is the number of rows that the branches give, `malformed` what could not be read as a row.
+    `rows` is the number of rows that the branches give, `malformed` what could not be read as a row; `odd_spaces`
+    says whether values may be wrapped in other white space than blanks.
     """
 
     file_id: str
@@ -35,6 +36,7 @@ class Readable:
     branches: tuple[str, ...]
     rows: int
     malformed: tuple[Record, ...] = ()
+    odd_spaces: bool = False
 
     @property
     def rows_read(self) -> int:
@@ -73,7 +75,8 @@ def _csv(
     if rows == 0:
         return Readable(file_id, columns, (), 0)
     if simple and _counted(branches, connection) == rows:
-        return Readable(file_id, columns, branches, rows)
+        odd = text.wide_spaces or (text.tabs and delimiter != "\t")
+        return Readable(file_id, columns, branches, rows, odd_spaces=odd)
     lines = records.text_lines(piece.path for piece in text.pieces)
     next(lines)
     found = records.csv_records(lines, delimiter, len(columns), first_line=2)
@@ -119,7 +122,7 @@ def _parquet(raw: Path, file_id: str, kind: FileKind, connection: duckdb.DuckDBP
     chosen = ", ".join(f"{name_(a)}::varchar as {name_(b)}" for a, b in zip(names, columns, strict=True))
     branch = f"select file_row_number + 1 as line, {chosen} from {source}"
     rows = int(counted[0]) if counted else 0
-    return Readable(file_id, columns, (branch,) if rows else (), rows)
+    return Readable(file_id, columns, (branch,) if rows else (), rows, odd_spaces=True)
 
 
 def _excel(raw: Path, file_id: str, kind: FileKind, folder: Path) -> Readable:
@@ -140,7 +143,7 @@ def _json(text: CleanText, file_id: str, kind: FileKind, folder: Path) -> Readab
 
 def _staged(file_id: str, columns: tuple[str, ...], staged: Staged) -> Readable:
     branch = f"select * from read_parquet({text_(str(staged.path))})"
-    return Readable(file_id, columns, (branch,) if staged.rows else (), staged.rows, staged.malformed)
+    return Readable(file_id, columns, (branch,) if staged.rows else (), staged.rows, staged.malformed, odd_spaces=True)
 
 
 def relation_sql(files: Sequence[Readable], wanted: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ Here: writing them for a batch. Not here: deciding which rules there are (`cast`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def write_rejected(
     plan: BatchPlan,
     cast: Cast,
     mapped: str,
-    bad: list[str],
+    bad: Mapping[int, Sequence[Path]],
     accepted: Mapping[str, int],
     target: Path,
     reader: Reader,
@@ -45,7 +45,7 @@ def write_rejected(
         plan: The batch; `landing.batch` still gives the rows of its files.
         cast: The rules.
         mapped: The mapping as DuckDB runs it.
-        bad: Parquet files with the number of the broken rule as a folder name `code=<n>`.
+        bad: Parquet files with the rejected rows, by the number of the broken rule.
         accepted: Rows that broke no rule, by file.
         target: Where to write; no file is written if nothing was rejected.
         reader: The connection.
@@ -102,17 +102,20 @@ def _definition() -> str:
     return ", ".join(f"{name} {kind}" for name, kind in COLUMNS)
 
 
-def _broken(plan: BatchPlan, cast: Cast, mapped: str, bad: list[str]) -> str:
+def _broken(plan: BatchPlan, cast: Cast, mapped: str, bad: Mapping[int, Sequence[Path]]) -> str:
     reasons = " ".join(f"when {check.code} then {text_(check.reason)}" for check in cast.checks)
     columns = " ".join(f"when {check.code} then {text_(check.column)}" for check in cast.checks if check.column)
     values = " ".join(
         f"when {check.code} then b.{name_(check.column)}" for check in cast.checks if check.column in plan.mapping.gives
     )
+    lines = " union all ".join(
+        f"select file_id, line, {code} as code from read_parquet({path_list(paths)}, hive_partitioning = false)"
+        for code, paths in bad.items()
+    )
     value = f"left(case b.code {values} end, {_SHOWN})" if values else "null"
     column = f"case b.code {columns} end" if columns else "null"
     return (
-        f"with bad as (select file_id, line, code::integer as code from read_parquet({path_list(bad)}, "
-        f"hive_partitioning = true)) select b.file_id, {text_(plan.contract.table)}, b.line, "
+        f"with bad as ({lines}) select b.file_id, {text_(plan.contract.table)}, b.line, "
         f"case b.code {reasons} end, {column}, {value}, {raw_json(plan)} "
         f"from landing.batch f join (select m.*, bad.code from ({mapped}) m join bad using (file_id, line)) b "
         f"on b.file_id = f.file_id and b.line = f.line"

@@ -17,8 +17,8 @@ from cxa_pipeline.errors import SourceError
 from cxa_pipeline.lake import writing
 
 _CHUNK = 4 << 20
-_PIECE = 64 << 20
-_WHOLE = 128 << 20
+_PIECE = 32 << 20
+_WHOLE = 48 << 20
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -45,7 +45,8 @@ class CleanText:
     """A file as UTF-8 without byte order mark.
 
     `quoted` says whether a quote character occurs, `blank` whether a line is empty, `mixed` whether lines end in
-    more than one way; `first` is the first line.
+    more than one way, `tabs` and `wide_spaces` whether there are tabs or no-break spaces; `first` is the first
+    line.
     """
 
     pieces: tuple[Piece, ...]
@@ -54,6 +55,8 @@ class CleanText:
     quoted: bool
     blank: bool
     mixed: bool
+    tabs: bool
+    wide_spaces: bool
 
 
 def magic(path: Path) -> str:
@@ -135,7 +138,7 @@ class _Facts:
         self._last = b"\n"
         self._size = 0
         self._first = b""
-        self._quoted = self._blank = False
+        self._quoted = self._blank = self._tabs = self._wide = False
 
     @property
     def lines(self) -> int:
@@ -153,6 +156,8 @@ class _Facts:
         self._quoted = self._quoted or b'"' in chunk
         blank = b"\n\n" in chunk or b"\n\r\n" in chunk or joined.startswith((b"\n\n", b"\n\r"))
         self._blank = self._blank or blank
+        self._tabs = self._tabs or b"\t" in chunk
+        self._wide = self._wide or b"\xc2\xa0" in chunk
         self._last = chunk[-1:]
         self._size += len(chunk)
 
@@ -161,7 +166,7 @@ class _Facts:
             raise SourceError("The file is empty", advice="export it again, with a header at least")
         mixed = self._carriages not in (0, self._newlines)
         first = self._first.decode().rstrip("\r\n")
-        return CleanText(pieces, self.lines, first, self._quoted, self._blank, mixed)
+        return CleanText(pieces, self.lines, first, self._quoted, self._blank, mixed, self._tabs, self._wide)
 
 
 def _decoded(path: Path, encoding: str | None) -> Iterator[bytes]:

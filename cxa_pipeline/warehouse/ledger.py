@@ -49,11 +49,12 @@ PREPARE = (
 class Held:
     """The versions that PostgreSQL shows: table → month (None: not monthly) → version.
 
-    `release_id` is that of the last publication; None in a database that has none.
+    `release_id` is that of the last publication; None in a database that has none. `views` names the views.
     """
 
     release_id: int | None = None
     tables: Mapping[str, Mapping[date | None, Part]] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,16 @@ def read_held(connection: psycopg.Connection[Any]) -> Held:
     last = connection.execute(
         f"select release_id from {PUBLICATIONS} order by published_at desc, publication_id limit 1"
     ).fetchone()
-    names = connection.execute(
-        f"select table_name from {TABLES} where kind <> 'view' and {_REGCLASS} is not null order by 1"
-    ).fetchall()
-    tables: dict[str, dict[date | None, Part]] = {name: {} for (name,) in names}
+    kinds = dict(
+        connection.execute(f"select table_name, kind from {TABLES} where {_REGCLASS} is not null order by 1").fetchall()
+    )
+    tables: dict[str, dict[date | None, Part]] = {name: {} for name, kind in kinds.items() if kind != "view"}
     rows = connection.execute(f"select table_name, month, version_key, content_hash, row_count from {PARTS}").fetchall()
     for table, month, key, content_hash, count in rows:
         if table in tables:
             tables[table][month] = Part(month, key, content_hash, count)
-    return Held(last[0] if last else None, tables)
+    views = tuple(name for name, kind in kinds.items() if kind == "view")
+    return Held(last[0] if last else None, tables, views)
 
 
 _REGCLASS = "to_regclass(format('%I.%I', split_part(table_name, '.', 1), split_part(table_name, '.', 2)))"

@@ -25,11 +25,14 @@ class TableChange:
         staged: Its new versions: all rows, or of a monthly table the changed months; None only for a monthly table
             that loses months and changes none.
         removed_months: Months of a monthly table that have no rows any more.
+        complete: Whether `staged` holds all months of a monthly table, so that whatever else PostgreSQL has goes: for
+            tables that `held` did not name, or whose rows were found to differ from what it says.
     """
 
     contract: Contract
     staged: StagedTable | None
     removed_months: tuple[date, ...] = ()
+    complete: bool = False
 
 
 @dataclass(frozen=True)

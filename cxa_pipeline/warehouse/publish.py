@@ -13,14 +13,16 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import closing
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.contracts.ddl import TableName, table_name
 from cxa_pipeline.errors import WarehouseError
 from cxa_pipeline.warehouse import ledger, rebuild, roles, schema
+from cxa_pipeline.warehouse.catalog import read_months
 from cxa_pipeline.warehouse.changes import apply_staged, check_rows, load_records, months, target
 from cxa_pipeline.warehouse.connection import check_server, connect, is_lost, publication_lock
 from cxa_pipeline.warehouse.difference import Counts, empty, make_equal, upsert
@@ -194,18 +196,26 @@ class _Release:
             if dropped is not None:
                 schema.add_months(self.connection, contract, months(change))
             counts = apply_staged(self.connection, contract, staged)
-        for month in change.removed_months:
+        removed = self._removed(change)
+        for month in removed:
             counts += empty(self.connection, target(contract, month))
         if dropped is not None:
             counts = Counts(dropped, counts.inserted, 0, dropped)
         parts = staged.parts if staged else ()
-        rest = self._rows_of_other_months(contract, parts, change) if dropped is None else 0
-        ledger.write_parts(self.connection, contract.key, parts, change.removed_months, self.publication.release_id)
+        touched = {part.month for part in parts} | removed
+        rest = self._rows_of_other_months(contract, touched) if dropped is None else 0
+        ledger.write_parts(self.connection, contract.key, parts, removed, self.publication.release_id)
         self._tell(contract.key, counts, rest, begun)
 
-    def _rows_of_other_months(self, contract: Contract, parts: Iterable[Any], change: TableChange) -> int:
+    def _removed(self, change: TableChange) -> set[date]:
+        """The months that lose their rows."""
+        removed = set(change.removed_months)
+        if change.complete and change.contract.month:
+            removed |= read_months(self.connection, table_name(change.contract)).keys() - set(months(change))
+        return removed
+
+    def _rows_of_other_months(self, contract: Contract, touched: Collection[date | None]) -> int:
         held = ledger.read_held(self.connection).tables.get(contract.key, {})
-        touched = {part.month for part in parts} | set(change.removed_months)
         return sum(part.rows for month, part in held.items() if month is not None and month not in touched)
 
     def _record(self, record: RecordRows) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,7 +108,7 @@ def held(connection: psycopg.Connection[Any], contracts: Iterable[Contract] = ()
     """What PostgreSQL shows, without the tables that have to be made anew to fit their contract."""
     found = ledger.read_held(connection)
     anew = {contract.key for contract, _ in plan_schema(connection, contracts).breaking}
-    return Held(found.release_id, {table: parts for table, parts in found.tables.items() if table not in anew})
+    return replace(found, tables={table: parts for table, parts in found.tables.items() if table not in anew})
 
 
 def check_versions(connection: psycopg.Connection[Any], plan: SchemaPlan) -> None:

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL of a home: started when first needed, shared by every process that works on the home.
 
-Here: creating, starting, finding and stopping it. Not here: under which identity its programs run (`binaries`), its
-settings (`server_files`), what is stored in it.
+Here: starting, finding and stopping it. Not here: its data folder and password (`server_data`), its settings and pid
+file (`server_files`), under which identity its programs run (`binaries`), what is stored in it.
 
 The server outlives the command that started it. It listens on a unix socket in a folder of mode 700, on TCP only if a
 port is asked for and then on 127.0.0.1; both with scram and a random password that lies in a file of mode 600.
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import time
@@ -23,7 +21,8 @@ from pathlib import Path
 
 from cxa_pipeline.errors import WarehouseError
 from cxa_pipeline.warehouse.address import socket_url
-from cxa_pipeline.warehouse.binaries import MAJOR_VERSION, Identity, choose_identity, program
+from cxa_pipeline.warehouse.binaries import Identity, choose_identity, program
+from cxa_pipeline.warehouse.server_data import SUPERUSER, create_data, read_password
 from cxa_pipeline.warehouse.server_files import (
     Postmaster,
     is_alive,
@@ -38,7 +37,6 @@ from cxa_pipeline.warehouse.server_files import (
 
 log = logging.getLogger(__name__)
 
-SUPERUSER = "cxa"
 DATABASES = ("cxa", "dagster")
 DEFAULT_PORT = 5432
 START_PATIENCE = 900.0
@@ -96,7 +94,7 @@ class EmbeddedServer:
             with self._lock():
                 if not self._is_ready():
                     identity = choose_identity(self.directory, self._identities)
-                    self._initialise(identity)
+                    create_data(self.directory, self.data, identity)
                     self._start(identity)
                     self._create_databases()
         self._warn_of_other_port()
@@ -114,7 +112,7 @@ class EmbeddedServer:
                 "The embedded PostgreSQL is not running", where=str(self.directory), advice="cxa db start"
             )
         folder = str(postmaster.socket_folder)
-        return socket_url(SUPERUSER, self._password(), database, folder, postmaster.port)
+        return socket_url(SUPERUSER, read_password(self.directory), database, folder, postmaster.port)
 
     def is_running(self) -> bool:
         """Whether a server of this directory lives, be it ready or still recovering."""
@@ -164,17 +162,6 @@ class EmbeddedServer:
     def _postmaster(self) -> Postmaster | None:
         return read_postmaster(self.data)
 
-    def _password(self) -> str:
-        try:
-            return (self.directory / "password").read_text().strip()
-        except FileNotFoundError:
-            raise WarehouseError(
-                "The password of the embedded PostgreSQL is lost",
-                where=str(self.directory / "password"),
-                advice=f"restore the file, or move {self.directory} away: the next run publishes all from the lake, "
-                "but views and grants of your own are gone",
-            ) from None
-
     def _is_ready(self) -> bool:
         return self._answers(DATABASES[0])
 
@@ -197,50 +184,6 @@ class EmbeddedServer:
                 ) from None
             return "too many clients" in str(error) or "connection slots" in str(error)
         return database not in DATABASES or {row[0] for row in rows} >= set(DATABASES)
-
-    def _initialise(self, identity: Identity) -> None:
-        """Create the data folder, under another name first: what bears the name is complete."""
-        if self.data.exists():
-            return self._check_version()
-        password = self.directory / "password"
-        new = self.directory / "data.new"
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
-        with open(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(24) + "\n")
-        if identity.owner is not None:
-            for path in (self.directory, new, password):
-                os.chown(path, identity.owner, -1)
-        # Order by code point, like the engine; case of all letters, unlike the plain C locale.
-        locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8")
-        access = ("--username", SUPERUSER, "--auth=scram-sha-256", "--pwfile", password)
-        done = subprocess.run(
-            identity.command(program("initdb"), "--pgdata", new, *access, *locale),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-        )
-        if done.returncode != 0:
-            shutil.rmtree(new, ignore_errors=True)
-            raise WarehouseError(
-                "The embedded PostgreSQL cannot be created",
-                where=str(self.directory),
-                evidence=(done.stderr or done.stdout).strip().splitlines()[-5:],
-                advice="see that the home is writable and has 200 MB of free space",
-            )
-        with (new / "postgresql.conf").open("a") as file:
-            file.write("\ninclude 'cxa.conf'   # written by cxa at each start; what stands below it wins\n")
-        new.rename(self.data)
-
-    def _check_version(self) -> None:
-        version = (self.data / "PG_VERSION").read_text().strip()
-        if version != str(MAJOR_VERSION):
-            raise WarehouseError(
-                f"The data folder was made by PostgreSQL {version}, the installed programs are {MAJOR_VERSION}",
-                where=str(self.data),
-                advice=f"move {self.directory} away: the next run publishes all from the lake",
-            )
 
     def _start(self, identity: Identity) -> None:
         """Start until it answers; a server that was killed may need several attempts and a long recovery."""

@@ -164,6 +164,12 @@ def last_lines(log: Path, since: int = 0) -> list[str]:
     return [line.strip() for line in text.splitlines()[-5:]]
 
 
+def troubles(lines: list[str]) -> list[str]:
+    """The lines that tell of trouble, or the last ones."""
+    found = [line.strip() for line in lines if re.search(r"error|fatal|panic|could not|no space", line, re.I)]
+    return list(dict.fromkeys(found))[:4] or [line.strip() for line in lines[-4:]]
+
+
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(errors="replace").splitlines()

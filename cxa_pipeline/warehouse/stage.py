@@ -181,11 +181,9 @@ def _fill(session: Any, contract: Contract, name: TableName, parts: Sequence[Par
             assert part.month is not None
             for statement in create_partition(name, staged_month(name, part.month), part.month):
                 cursor.execute(statement)
-        _ingest(cursor, name, source)
+        rows = _ingest(cursor, name, source)
         if key := add_key(contract, name):
             cursor.execute(key)
-        cursor.execute(f"select count(*) from {name.sql}")
-        rows = int(cursor.fetchone()[0])
         announced = sum(part.rows for part in parts)
         if rows != announced:
             raise WarehouseError(
@@ -197,9 +195,9 @@ def _fill(session: Any, contract: Contract, name: TableName, parts: Sequence[Par
     return rows
 
 
-def _ingest(cursor: Any, name: TableName, source: _Source) -> None:
+def _ingest(cursor: Any, name: TableName, source: _Source) -> int:
     with closing(source.open()) as reader:
-        cursor.adbc_ingest(name.table, reader, mode="append", db_schema_name=STAGING)
+        return int(cursor.adbc_ingest(name.table, reader, mode="append", db_schema_name=STAGING))
 
 
 class _Source:
@@ -228,9 +226,10 @@ class _Source:
 
 def _message(error: Exception) -> str:
     """What PostgreSQL said, without its details: those quote rows."""
-    details = dict(getattr(error, "details", ()) or ())
-    primary: object = details.get("PG_DIAG_MESSAGE_PRIMARY") or str(error).split("\nDETAIL")[0]
-    return redact(primary.decode() if isinstance(primary, bytes) else str(primary)).strip()
+    for name, value in getattr(error, "details", None) or ():
+        if name in ("PG_DIAG_MESSAGE_PRIMARY", b"PG_DIAG_MESSAGE_PRIMARY"):
+            return redact(value.decode() if isinstance(value, bytes) else str(value))
+    return redact(str(error).split("\nDETAIL")[0].split("\nCONTEXT")[0]).strip()
 
 
 def _refused(contract: Contract, name: TableName, error: Exception) -> WarehouseError:

@@ -1,7 +1,7 @@
 -- One row per location that customers, shops or devices name, in lower case with single spaces, and how it is shown.
--- Spellings that differ by case or spaces alone are one location, shown in the most frequent spelling with capitals
--- at the beginning of words (what is written in capitals alone is lowered first, unless it is as short as USA).
--- `core.location_aliases` wins over both, also for words that mean nothing known (`n/a` is Unknown).
+-- Spellings that differ by case or spaces alone are one location, shown in the most frequent spelling. One that is
+-- written in small letters or in capitals alone gets capitals at the beginning of its words, unless it is a code as
+-- short as USA; `Frankfurt am Main` stays. `core.location_aliases` wins, also for what means nothing (`n/a`).
 with delivered as (
     select trim(regexp_replace(c.location, '\s+', ' ', 'g')) as spelling
     from landed.customers as c
@@ -22,44 +22,40 @@ spellings as (
     group by d.spelling
 ),
 
-lowered as (
+judged as (
     select
         s.spelling,
         s.times,
-        case
-            when s.spelling = upper(s.spelling) and length(s.spelling) > 3 then lower(s.spelling)
-            else s.spelling
-        end as words
+        s.spelling in (lower(s.spelling), upper(s.spelling)) and s.spelling <> upper(left(s.spelling, 3)) as is_plain
     from spellings as s
 ),
 
 words as (
     select
-        l.spelling,
-        l.times,
+        j.spelling,
         w.position,
-        split_part(l.words, ' ', w.position) as word
-    from lowered as l
-    cross join lateral generate_series(1, length(l.words) - length(replace(l.words, ' ', '')) + 1) as w(position)
+        split_part(lower(j.spelling), ' ', w.position) as word
+    from judged as j
+    cross join lateral generate_series(1, length(j.spelling) - length(replace(j.spelling, ' ', '')) + 1) as w(position)
+    where j.is_plain
 ),
 
 titled as (
     select
         w.spelling,
-        w.times,
-        lower(w.spelling) as location_key,
         string_agg(upper(left(w.word, 1)) || substring(w.word from 2), ' ' order by w.position) as location
     from words as w
-    group by w.spelling, w.times
+    group by w.spelling
 ),
 
 counted as (
     select
-        t.location_key,
-        t.location,
-        sum(t.times) as times
-    from titled as t
-    group by t.location_key, t.location
+        lower(j.spelling) as location_key,
+        coalesce(t.location, j.spelling) as location,
+        sum(j.times) as times
+    from judged as j
+    left join titled as t on j.spelling = t.spelling
+    group by lower(j.spelling), coalesce(t.location, j.spelling)
 ),
 
 ranked as (

@@ -28,5 +28,9 @@ final as (
     left join customers as c on g.gender = c.gender
 )
 
-select * from final
-order by sort_order
+select
+    f.gender,
+    f.customers,
+    f.share
+from final as f
+order by f.sort_order

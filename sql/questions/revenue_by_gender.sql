@@ -65,5 +65,14 @@ final as (
     left join by_gender as b on g.gender = b.gender
 )
 
-select * from final
-order by sort_order
+select
+    f.gender,
+    f.net_sales,
+    f.share,
+    f.orders,
+    f.aov,
+    f.customers,
+    f.net_sales_per_customer,
+    f.currency
+from final as f
+order by f.sort_order

@@ -27,8 +27,9 @@ final as (
         y.net_sales_prev_to_date as prev_net_sales_to_date,
         y.to_date_growth as ytd_yoy,
         case
-            when y.yoy_note = 'incomplete' and y.to_date_growth is null then 'no_base'
-            when y.to_date_growth is null then y.yoy_note
+            when y.is_complete then y.yoy_note
+            when y.net_sales_prev_to_date is null then 'no_base'
+            when y.to_date_growth is null then 'non_positive_base'
         end as note,
         y.currency
     from years as y

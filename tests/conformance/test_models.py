@@ -24,9 +24,7 @@ SHOPS = {
 
 
 @pytest.mark.parametrize("name", SHOPS)
-def test_models_give_the_same_rows_on_duckdb_and_in_postgresql(
-    name: str, database: str, tmp_path: Path
-) -> None:
+def test_models_give_the_same_rows_on_duckdb_and_in_postgresql(name: str, database: str, tmp_path: Path) -> None:
     landed, changed = SHOPS[name]
     parameters: Row = {**shop.PARAMETERS, **changed}
     on_engine = OnEngine(project(), tmp_path).build(landed, parameters)
@@ -41,4 +39,3 @@ def test_models_give_the_same_rows_on_duckdb_and_in_postgresql(
             if contract.kind != "view":
                 ours, theirs = sorted(ours, key=str), sorted(theirs, key=str)
             assert ours == theirs, contract.key
-

@@ -332,13 +332,14 @@ def age_group(shop: Shop, customer: Row) -> str:
 
 
 def location(customer: Row) -> str:
-    """Place of a customer: words begin with a capital, what is all capitals and no code is lowered first."""
+    """Place of a customer: what is all small or all capitals, and no code, gets capitals at its words; else as it is."""
     text = " ".join((customer.get("location") or "").split())
     aliases = {"nyc": "New York", "n/a": "Unknown", "": "Unknown", "none": "Unknown"}
     if text.lower() in aliases:
         return aliases[text.lower()]
-    text = text.lower() if text.isupper() and len(text) > 3 else text
-    return " ".join(word[:1].upper() + word[1:] for word in text.split())
+    if text.islower() or (text.isupper() and len(text) > 3):
+        return " ".join(word.capitalize() for word in text.split())
+    return text
 
 
 def twelve_months_before(day: date) -> date:

@@ -7,10 +7,15 @@ named by CXA_REFERENCE_DATA. Not here: figures (`metrics`), the expected numbers
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+
+from cxa_pipeline.contracts import Catalog, Contract
+from tests.independent.tables import arrow_type
 
 ADJUSTMENTS = ("B", "AMAZONFEE", "CRUK")
 
@@ -53,3 +58,34 @@ def sales(folder: Path) -> pd.DataFrame:
     lines["line_type"] = returned.map({True: "return", False: "sale"})
     lines.loc[(price == 0) | product.isin(ADJUSTMENTS), "status"] = "adjustment"
     return lines[price >= 0].reset_index(drop=True)
+
+
+def landed(lines: pd.DataFrame, contracts: Catalog) -> dict[str, pa.Table]:
+    """The lines as the landed tables of the project, for its models to read."""
+    moments = lines["sold"].dt.tz_localize("Europe/London", ambiguous=True, nonexistent="shift_forward")
+    sold = lines.assign(
+        quantity=[Decimal(int(n)) for n in lines["quantity"]],
+        unit_price=[Decimal(int(n)) / 1000 for n in lines["price_milli"]],
+        sold_at=moments.dt.tz_convert("UTC"),
+        currency="GBP",
+        ts_adjusted=False,
+    )
+    known = lines.dropna(subset="customer_id").drop_duplicates("customer_id", keep="last")
+    tables = {
+        "sales": sold,
+        "customers": pd.DataFrame({"customer_id": known["customer_id"], "location": known["country"]}),
+    }
+    empty = {contract.table: pd.DataFrame() for contract in contracts.of_kind("landed")}
+    return {name: _table(frame, contracts[f"landed.{name}"]) for name, frame in {**empty, **tables}.items()}
+
+
+def _table(frame: pd.DataFrame, contract: Contract) -> pa.Table:
+    trace = {"source_id": "online_retail", "file_id": "0" * 16, "line": 1, "row_hash": 0}
+    columns = {}
+    for column in contract.columns:
+        type_ = arrow_type(column.type)
+        if column.name in frame:
+            columns[column.name] = pa.Array.from_pandas(frame[column.name], type=type_)
+        else:
+            columns[column.name] = pa.array([trace.get(column.name)] * len(frame), type_)
+    return pa.table(columns)

@@ -39,7 +39,11 @@ def customers(built: OnEngine) -> Mapping[str, Row]:
 
 
 def test_a_line_without_order_and_shop_is_an_order_of_its_own_sold_online(sales: Mapping[str, Row]) -> None:
-    assert (sales["d1"]["order_id"], sales["d1"]["store_id"], sales["d1"]["status"]) == ("d1", "__online__", "completed")
+    assert (sales["d1"]["order_id"], sales["d1"]["store_id"], sales["d1"]["status"]) == (
+        "d1",
+        "__online__",
+        "completed",
+    )
 
 
 def test_missing_money_is_derived(sales: Mapping[str, Row]) -> None:
@@ -197,10 +201,12 @@ def test_who_was_born_on_a_leap_day_turns_older_on_the_first_of_march(tmp_path: 
     ("delivered", "shown"),
     [
         (["new york", "NEW  YORK", " New York "], "New York"),
+        (["new york", "New york", "NEW YORK"], "New York"),
         (["nyc"], "New York"),
         (["USA"], "United States"),
         (["NY"], "NY"),
         (["Stoke-on-Trent", "STOKE-ON-TRENT"], "Stoke-on-Trent"),
+        (["Frankfurt am Main", "FRANKFURT AM MAIN", "Frankfurt am Main"], "Frankfurt am Main"),
         (["são paulo"], "São Paulo"),
         (["ÅLBORG"], "Ålborg"),
         (["None"], "Unknown"),
@@ -235,7 +241,9 @@ def test_the_online_shop_exists_in_an_empty_home(tmp_path: Path) -> None:
 
 
 def test_devices_known_from_events_alone_are_added(built: OnEngine) -> None:
-    found = {row["device_id"]: (row["device_type"], row["is_bot"], row["is_inferred"]) for row in built.rows("core.devices")}
+    found = {
+        row["device_id"]: (row["device_type"], row["is_bot"], row["is_inferred"]) for row in built.rows("core.devices")
+    }
     assert found == {"d1": ("mobile", True, False), "d-unknown": ("unknown", False, True)}
 
 
@@ -245,7 +253,9 @@ def test_events_that_need_a_product_and_have_none_are_flagged(tmp_path: Path) ->
         shop.event("b", "2024-01-01 10:00", "view", device_id="d", product_id="P"),
         shop.event("c", "2024-01-01 10:00", "search", device_id="d"),
     ]
-    built = OnEngine(project(), tmp_path).build({**shop.empty(), "interactions": events}, shop.PARAMETERS, "core.interactions")
+    built = OnEngine(project(), tmp_path).build(
+        {**shop.empty(), "interactions": events}, shop.PARAMETERS, "core.interactions"
+    )
     found = {row["interaction_id"]: row["is_product_missing"] for row in built.rows("core.interactions")}
     assert found == {"a": True, "b": False, "c": False}
 

@@ -48,7 +48,9 @@ def test_periods_agree_with_the_independent_recomputation(both: tuple[OnEngine, 
     ours = {row["period"]: row for row in built.rows(f"kpi.{table}")}
     assert sorted(ours) == sorted(expected.index)
     for period, row in expected.to_dict("index").items():
-        wrong = {name: (ours[period][name], value) for name, value in row.items() if not same(ours[period][name], value)}
+        wrong = {
+            name: (ours[period][name], value) for name, value in row.items() if not same(ours[period][name], value)
+        }
         assert not wrong, period
 
 
@@ -111,7 +113,11 @@ def test_a_month_of_returns_alone_is_negative_and_never_a_base(tmp_path: Path) -
     assert (february["net_sales"], february["gross_sales"], february["returns"]) == (-4, 0, 4)
     assert (february["orders"], february["active_customers"], february["aov"]) == (0, 0, None)
     assert february["net_sales_growth"] == pytest.approx(-1.4)
-    assert (march["net_sales_growth"], march["growth_note"], march["net_sales_change"]) == (None, "non_positive_base", 10)
+    assert (march["net_sales_growth"], march["growth_note"], march["net_sales_change"]) == (
+        None,
+        "non_positive_base",
+        10,
+    )
     assert march["orders_growth"] is None
 
 

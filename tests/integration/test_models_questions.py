@@ -107,7 +107,11 @@ def test_4_equal_customers_are_ranked_by_orders_and_then_by_id(tmp_path: Path) -
         shop.sale("6", "2024-01-02 10:00", -1, "1", customer="returns-only", order="R"),
     ]
     rows = answers(tmp_path, {**shop.empty(), "sales": lines}, "top5_customers")
-    assert [(row["rank"], row["dense_rank"], row["customer_id"]) for row in rows] == [(1, 1, "z"), (2, 1, "a"), (3, 1, "b")]
+    assert [(row["rank"], row["dense_rank"], row["customer_id"]) for row in rows] == [
+        (1, 1, "z"),
+        (2, 1, "a"),
+        (3, 1, "b"),
+    ]
 
 
 def test_5_repeat_customers(both: Both) -> None:
@@ -258,9 +262,17 @@ def test_11_the_running_year_compares_equally_many_days(tmp_path: Path) -> None:
     shown = [(row["year"], row["yoy"], row["ytd_yoy"], row["prev_net_sales_to_date"], row["note"]) for row in rows]
     assert shown == [
         (2022, None, None, None, "no_base"),
-        (2023, pytest.approx(19.4), None, None, None),
+        (2023, pytest.approx(19.4), None, None, None),  # 1020 / 50 - 1
         (2024, None, 0.25, 120, None),
     ]
+
+
+def test_11_a_complete_year_after_one_that_is_not_covered_says_incomplete(tmp_path: Path) -> None:
+    days = ("2022-07-01 10:00", "2023-07-01 10:00", "2024-01-01 10:00")
+    lines = [shop.sale(str(n), day, customer="c") for n, day in enumerate(days)]
+    rows = answers(tmp_path, {**shop.empty(), "sales": lines}, "yoy_growth")
+    assert [row["yoy"] for row in rows] == [None] * 3
+    assert [row["note"] for row in rows] == ["no_base", "incomplete", "non_positive_base"]
 
 
 def test_11_a_year_before_that_is_not_covered_is_no_base(tmp_path: Path) -> None:

@@ -74,11 +74,10 @@ def test_every_type_goes_in_and_comes_back_exactly(shop):
 
 
 def test_values_are_cast_exactly_to_the_types_of_the_contract(shop):
-    table = pa.table(
-        {"orders": pa.array([5], pa.int16()), "net_sales": pa.array([2], pa.int64()), "day": [date(2011, 1, 1)]}
-    )
+    narrow = {"orders": pa.array([5], pa.int16()), "net_sales": pa.array([Decimal("2.5")], pa.decimal128(5, 1))}
+    table = pa.table(narrow | {"day": [date(2011, 1, 1)]})
     staged = stage(shop.database, DAILY, [Part(None, "k", "h", 1)], table.to_reader)
-    assert rows_of(shop.url, f"select * from {staged.name.key}") == [(date(2011, 1, 1), Decimal("2.0000"), 5)]
+    assert rows_of(shop.url, f"select * from {staged.name.key}") == [(date(2011, 1, 1), Decimal("2.5000"), 5)]
 
 
 def test_a_value_that_does_not_fit_its_type_is_refused(shop):
@@ -118,6 +117,13 @@ def test_a_load_that_breaks_off_leaves_nothing(shop):
         stage(shop.database, DAILY, parts, lambda: pa.RecordBatchReader.from_batches(schema, breaking()))
     assert marks(shop) == []
     assert rows_of(shop.url, "select count(*) from pg_tables where schemaname = 'staging'") == [(1,)]
+
+
+def test_what_postgresql_cannot_store_is_said_without_quoting_rows(shop):
+    rows = [{"customer_id": "private\0", "email": None, "segment": None}]
+    with pytest.raises(WarehouseError, match=r"core\.customers cannot be staged") as caught:
+        shop.change(CUSTOMERS, rows)
+    assert "invalid byte sequence" in caught.value.evidence[0] and "private" not in str(caught.value)
 
 
 def test_fewer_rows_than_announced_are_refused(shop):
