@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from cxa_pipeline.cli.output import as_csv, as_markdown, err, say, shown
@@ -14,7 +16,11 @@ from cxa_pipeline.pipeline.questions import Answer, Question, answer, find, ques
 @click.command()
 @click.argument("question", nargs=-1)
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "markdown"]), default="table", help="How to print the answer."
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "markdown"]),
+    default="table",
+    help="How to print the answer.",
 )
 @click.option("--rows", default=50, show_default=True, help="Rows to print of a table; CSV and Markdown print all.")
 @click.option("--sql", is_flag=True, help="Print the SQL of the question instead of its answer.")
@@ -37,7 +43,8 @@ def ask(question: tuple[str, ...], form: str, rows: int, sql: bool) -> None:
     found = find(known, " ".join(question))
     if not found:
         raise RunError(
-            f"No question fits {' '.join(question)!r}", advice="`cxa ask` lists all questions; use words that occur there"
+            f"No question fits {' '.join(question)!r}",
+            advice="`cxa ask` lists all questions; use words that occur there",
         )
     if len(found) > 1:
         say("several questions fit:")
@@ -59,9 +66,21 @@ def _print(question: Question, result: Answer | str, form: str, rows: int) -> No
     else:
         say(question.text)
         numbers = [c for i, c in enumerate(result.columns) if any(_is_number(r[i]) for r in result.rows)]
-        print_table(result.columns, [[shown(v) for v in row] for row in result.rows[:rows]], numbers)
+        print_table(result.columns, [_shown(result.columns, row) for row in result.rows[:rows]], numbers)
         if len(result.rows) > rows:
             say(f"... {len(result.rows) - rows:,} more rows: --rows, or --format csv")
+
+
+def _shown(columns: Sequence[str], row: Sequence[object]) -> list[str]:
+    """Years without a thousands separator; shares and rates with the digits that matter."""
+    return [
+        str(value) if name == "year" else f"{value:.4f}" if value is not None and _is_share(name) else shown(value)
+        for name, value in zip(columns, row, strict=True)
+    ]
+
+
+def _is_share(name: str) -> bool:
+    return name.endswith(("share", "rate", "yoy", "growth"))
 
 
 def _is_number(value: object) -> bool:

@@ -22,7 +22,9 @@ def sources(source: str | None) -> None:
     home = open_home()
     known = home.sources.definitions
     if source is None:
-        rows = [(d.name, ", ".join(d.fed), d.timezone or "the home's", d.currency or "the home's") for d in known.values()]
+        rows = [
+            (d.name, ", ".join(d.fed), d.timezone or "the home's", d.currency or "the home's") for d in known.values()
+        ]
         print_table(["source", "feeds", "time zone", "currency"], rows)
         say(f"\ndrop files below {home.landing}/<source>/; describe one with: cxa sources SOURCE")
         return
@@ -92,6 +94,8 @@ def trace(table: str, key: tuple[str, ...]) -> None:
     if not found.lines:
         say("  no landed row bears this key")
         return
-    print_table(["file", "line", "state", "row"], [(f, n, s, json.dumps(r, default=str)[:160]) for f, n, s, r in found.lines])
+    print_table(
+        ["file", "line", "state", "row"], [(f, n, s, json.dumps(r, default=str)[:160]) for f, n, s, r in found.lines]
+    )
     if found.more:
         say(f"... and {found.more:,} more lines")

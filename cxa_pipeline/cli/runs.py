@@ -6,6 +6,7 @@ import sys
 from datetime import date
 
 import click
+from rich.text import Text
 
 from cxa_pipeline.cli.main import PUBLISHED_WITH_COMPLAINTS
 from cxa_pipeline.cli.output import err, heading, progress, say
@@ -44,11 +45,10 @@ def run(tables: tuple[str, ...], force: bool, months: tuple[str, ...], repair: b
 def report(result: RunResult) -> int:
     """Print what a run did; its exit code."""
     for refusal in result.refused:
-        err.print(f"refused: {refusal.name}: {refusal.reason}", style="yellow")
+        err.print(Text(f"refused: {refusal.name}: {refusal.reason}", style="yellow"))
     for finding in result.findings:
-        err.print(f"note: {finding}", style="yellow")
-    for table, reason in sorted(result.held_back.items()):
-        err.print(f"held back: {table}: {reason}", style="yellow")
+        err.print(Text(f"note: {finding}", style="yellow"))
+    _print_held_back(result, "held back")
     if result.hold:
         say(f"PostgreSQL stays at release {result.hold}, as a rollback asked; `cxa run` by hand lifts that")
     elif result.nothing_to_do:
@@ -93,10 +93,9 @@ def plan() -> None:
             [(f.name, f.before, f.after, f.difference) for f in found.figures],
             ["now", "then", "difference"],
         )
-    for table, reason in sorted(found.result.held_back.items()):
-        err.print(f"would be held back: {table}: {reason}", style="yellow")
+    _print_held_back(found.result, "would be held back")
     for refusal in found.result.refused:
-        err.print(f"refused: {refusal.name}: {refusal.reason}", style="yellow")
+        err.print(Text(f"refused: {refusal.name}: {refusal.reason}", style="yellow"))
 
 
 @click.command()
@@ -110,7 +109,10 @@ def releases() -> None:
         return
     print_table(
         ["release", "made at", "data until", "tables", "held back", ""],
-        [(r.number, r.created_at, r.as_of_date, r.tables, r.held_back, "published" if r.published else "") for r in rows],
+        [
+            (r.number, r.created_at, r.as_of_date, r.tables, r.held_back, "published" if r.published else "")
+            for r in rows
+        ],
         ["release", "tables", "held back"],
     )
 
@@ -128,6 +130,15 @@ def rollback(release: int | None) -> None:
     with progress("publishing"):
         result = roll_back(home, release)
     sys.exit(report(result))
+
+
+def _print_held_back(result: RunResult, words: str) -> None:
+    """One line for each reason, with the tables that it holds back."""
+    reasons: dict[str, list[str]] = {}
+    for table, reason in sorted(result.held_back.items()):
+        reasons.setdefault(reason, []).append(table)
+    for reason, tables in reasons.items():
+        err.print(Text(f"{words}: {', '.join(tables)}: {reason}", style="yellow"))
 
 
 def _known(known: object, tables: tuple[str, ...]) -> None:

@@ -70,14 +70,14 @@ def generate(
     home = open_home()
     target = directory or home.landing / "native"
     if target.is_dir() and any(target.iterdir()):
-        raise RunError(
-            "The folder is not empty", where=str(target), advice="name another DIRECTORY, or empty this one"
-        )
+        raise RunError("The folder is not empty", where=str(target), advice="name another DIRECTORY, or empty this one")
     changes = {"seed": seed, "end": until.date() if until else None, "dirt": dirt}
     _write_shop(preset, target, truth or target.parent / "truth.json", **changes)
     files = sorted(path for path in target.iterdir() if path.is_file())
     size = sum(path.stat().st_size for path in files)
-    say(f"{len(files)} files with {size / 1e6:,.1f} MB in {target}; what was planted: {truth or target.parent / 'truth.json'}")
+    say(
+        f"{len(files)} files with {size / 1e6:,.1f} MB in {target}; what was planted: {truth or target.parent / 'truth.json'}"
+    )
 
 
 def _write_shop(preset: str, target: Path, truth_path: Path, **changes: object) -> None:

@@ -47,7 +47,9 @@ def tables(table: str | None, sql: bool, markdown: bool) -> None:
     print_table(["column (* key)", "type", "unit", "meaning"], columns)
     if contract.rules:
         heading("Checks")
-        print_table(["check", "severity", "a failure means"], [(r.name, r.severity, r.description) for r in contract.rules])
+        print_table(
+            ["check", "severity", "a failure means"], [(r.name, r.severity, r.description) for r in contract.rules]
+        )
     heading("Made of")
     say(", ".join(project.dependencies(table)) or "no other table")
     readers = project.dependents([table]) - {table} if contract.kind != "record" else ()

@@ -47,9 +47,7 @@ def up(port: int, host: str) -> None:
         ["dagster-daemon", "run", *module],
     ]
     here = Path(sys.executable).parent
-    processes = [
-        subprocess.Popen([str(here / name), *arguments], env=environment) for name, *arguments in programs
-    ]
+    processes = [subprocess.Popen([str(here / name), *arguments], env=environment) for name, *arguments in programs]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         address = f"http://{host}:{port}"

@@ -75,7 +75,9 @@ def build_sensor(open_home: OpenHome, seconds: int) -> dg.SensorDefinition:
             return dg.SkipReason(f"run {unfinished[0].run_id[:8]} is not finished")
         waiting = pending(open_home())
         if waiting.settled:
-            return dg.RunRequest(tags={"cxa/files": str(len(waiting.settled)), "cxa/first_file": waiting.settled[0][:200]})
+            return dg.RunRequest(
+                tags={"cxa/files": str(len(waiting.settled)), "cxa/first_file": waiting.settled[0][:200]}
+            )
         if waiting.unsettled:
             return dg.SkipReason(f"still being written: {', '.join(waiting.unsettled[:5])}")
         return dg.SkipReason("no new files")

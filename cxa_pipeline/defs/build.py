@@ -21,6 +21,7 @@ def build_definitions(settings: Settings | None = None, on_result: OnResult | No
     """
     now = settings or load_settings()
     project = load_project(now.sql_root)
+    timezone, _ = open_home(now).facts()
 
     def home() -> Home:
         return open_home(settings)
@@ -28,6 +29,6 @@ def build_definitions(settings: Settings | None = None, on_result: OnResult | No
     return dg.Definitions(
         assets=[build_refresh(project, home, on_result)],
         jobs=build_jobs(),
-        schedules=[build_schedule(now.refresh_at, now.timezone or "UTC")],
+        schedules=[build_schedule(now.refresh_at, timezone or "UTC")],
         sensors=[build_sensor(home, now.sensor_seconds)],
     )

@@ -1,7 +1,7 @@
 """The checked subset of PostgreSQL: what is refused, and what the rest is on DuckDB.
 
 Here: the two entry points, `lint` and `to_duckdb`. Not here: the checks (`lint`, `lint_types`), the rewrites
-(`rewrites`), the list of allowed expressions (`infer`).
+(`rewrites`), the list of allowed expressions (`rules`).
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def lint(model: Model, schemas: Mapping[str, Mapping[str, str]] | None = None) -
     """
     kinds = Kinds(Names(model.tree, schemas or {}))
     found = {
-        (_line(node), what, node.sql("postgres", comments=False)[:120], advice)
+        (*_position(node), what, node.sql("postgres", comments=False)[:120], advice)
         for node, what, advice in _problems(model.tree, kinds)
     }
     return [
         Finding(f"{model.name}:{line}" if line else model.name, what, seen, advice)
-        for line, what, seen, advice in sorted(found)
+        for line, _, what, seen, advice in sorted(found)
     ]
 
 
@@ -90,10 +90,12 @@ def _problems(tree: exp.Expr, kinds: Kinds) -> Iterator[form.Problem]:
         yield from types.problems(node, kinds)
 
 
-def _line(node: exp.Expr) -> int:
-    lines = [part.meta["line"] for part in node.walk() if "line" in part.meta]
-    above = node
-    while not lines and above.parent is not None:
-        above = above.parent
-        lines = [part.meta["line"] for part in above.walk() if "line" in part.meta]
-    return min(lines, default=0)
+def _position(node: exp.Expr) -> tuple[int, int]:
+    """Line and column where an expression, or else what is around it, begins."""
+    around: exp.Expr | None = node
+    while around is not None:
+        found = [(part.meta["line"], part.meta["col"]) for part in around.walk() if "line" in part.meta]
+        if found:
+            return min(found)
+        around = around.parent
+    return 0, 0

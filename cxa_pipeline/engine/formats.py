@@ -43,7 +43,7 @@ def strftime_pattern(pattern: str) -> str:
     position, result = 0, ""
     while position < len(pattern):
         match = _TO_CHAR_TOKEN.match(pattern, position)
-        if match is None:
+        if match is None or pattern.startswith(("SSSS", "IDDD"), position):
             raise ValueError(f"the pattern {pattern[position:]!r}")
         token = match.group()
         result += _TO_CHAR.get(token) or token.strip('"').replace("%", "%%")

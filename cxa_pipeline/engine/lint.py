@@ -1,7 +1,7 @@
 """Which SQL a model may contain: the checks that need no types.
 
 Here: the list of refused expressions with what to write instead, and checks on the form of queries, windows,
-aggregates and divisors. Not here: the list of allowed expressions (`infer`), checks on types (`lint_types`).
+aggregates and divisors. Not here: the list of allowed expressions (`rules`), checks on types (`lint_types`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-from cxa_pipeline.engine.infer import NAMED_FUNCTIONS, RULES
+from cxa_pipeline.engine.infer import Kinds
+from cxa_pipeline.engine.rules import NAMED_FUNCTIONS, RULES
 from cxa_pipeline.engine.scopes import is_table_function
 
 Problem = tuple[exp.Expr, str, str]
 """The expression, what is wrong with it, and what to write instead."""
+
+TypedCheck = Callable[[exp.Expr, Kinds], Iterator[Problem]]
+"""A check that needs the kinds of operands."""
 
 _CLOCK = ("the wall clock is not read by a query", "read core.clock (as_of_date, last_at)")
 _RANDOM = ("the result would differ from run to run", "derive the value from the row's key, e.g. by md5")
@@ -81,7 +85,7 @@ def problems(node: exp.Expr) -> Iterator[Problem]:
 
 
 def _refusal(node: exp.Expr) -> tuple[str, str] | None:
-    general = "see the list of allowed functions in engine/infer.py; compose it from those"
+    general = "see the list of allowed functions in engine/rules.py; compose it from those"
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
         if name == "age" and isinstance(node.parent, exp.Extract) and len(node.expressions) == 2:

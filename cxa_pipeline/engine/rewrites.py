@@ -1,7 +1,8 @@
 """From PostgreSQL's syntax tree to one that gives equal results on DuckDB.
 
 Here: the rewrites that keep meaning where the two differ; each is one function, `REWRITES` says for which
-expression. Not here: numbers (`rewrites_numbers`), what cannot be made equal and is refused (`lint`).
+expression. Not here: numbers (`rewrites_numbers`), aggregates (`rewrites_statistics`), set operations
+(`rewrites_sets`), what cannot be made equal and is refused (`lint`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from cxa_pipeline.engine import rewrites_numbers as numbers
+from cxa_pipeline.engine import rewrites_numbers, rewrites_statistics
 from cxa_pipeline.engine.formats import interval_parts, re2_pattern, strftime_pattern
+from cxa_pipeline.engine.fragments import call, cast, decimal, quotient
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.kinds import Kind
-from cxa_pipeline.engine.rewrites_numbers import call
 from cxa_pipeline.engine.rewrites_sets import align_branches
 from cxa_pipeline.engine.scopes import Names
 from cxa_pipeline.errors import DialectError
@@ -104,6 +105,13 @@ def _trim(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     return node
 
 
+def _upper(node: exp.Expr, kinds: Kinds) -> exp.Expr:
+    """The one letter whose upper case differs is kept from it, as PostgreSQL does."""
+    mark, letter = _text("\x01"), _text("ß")
+    raised = call("UPPER", call("REPLACE", node.this, letter, mark))
+    return call("REPLACE", raised, mark.copy(), letter.copy())
+
+
 def _pad(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     if not node.args.get("fill_pattern"):
         node.set("fill_pattern", _text(" "))
@@ -141,8 +149,8 @@ def _anonymous(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     if name == "to_char":
         return call("STRFTIME", given[0], _text(strftime_pattern(given[1].name)))
     if name == "div":
-        quotient = numbers.quotient(given[0], given[1])
-        return numbers.decimal(call("TRUNC", quotient), 0)
+        whole = quotient(given[0], given[1])
+        return decimal(call("TRUNC", whole), 0)
     return node
 
 
@@ -173,7 +181,7 @@ def _sum_of_intervals(parts: list[tuple[exp.Expr, str]]) -> exp.Expr:
 def _extract(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     if node.name.upper() != "EPOCH":
         return node
-    microseconds = numbers.decimal(call("EPOCH_US", node.expression), 0)
+    microseconds = decimal(call("EPOCH_US", node.expression), 0)
     return exp.Paren(this=exp.Mul(this=microseconds, expression=exp.Literal.number("0.000001")))
 
 
@@ -181,7 +189,7 @@ def _within_group(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     ordered = node.expression.expressions[0]
     value, function = ordered.this, node.this
     if isinstance(function, exp.PercentileCont):
-        return call("QUANTILE_CONT", numbers.cast(value, "DOUBLE"), function.this)
+        return call("QUANTILE_CONT", cast(value, "DOUBLE"), function.this)
     if isinstance(function, exp.PercentileDisc):
         return call("QUANTILE_DISC", value, function.this)
     order = exp.Order(this=value, expressions=[exp.Ordered(**{**ordered.args, "this": value.copy()})])
@@ -210,7 +218,8 @@ def _number(value: int) -> exp.Expr:
 
 
 REWRITES: dict[type[exp.Expr], Rewrite] = {
-    **numbers.REWRITES,
+    **rewrites_numbers.REWRITES,
+    **rewrites_statistics.REWRITES,
     exp.Anonymous: _anonymous,
     exp.Bracket: _bracket,
     exp.Encode: _encode,
@@ -226,5 +235,6 @@ REWRITES: dict[type[exp.Expr], Rewrite] = {
     exp.Substring: _substring,
     exp.Table: _table,
     exp.Trim: _trim,
+    exp.Upper: _upper,
     exp.WithinGroup: _within_group,
 }

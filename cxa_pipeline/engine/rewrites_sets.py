@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from cxa_pipeline.engine.fragments import decimal
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.kinds import Kind, common_scale
-from cxa_pipeline.engine.rewrites_numbers import decimal
 
 
 def align_branches(tree: exp.Query, kinds: Kinds) -> None:

@@ -84,7 +84,7 @@ def parse_query(sql: str, name: str) -> exp.Query:
         found = getattr(error, "errors", None) or [{}]
         line = found[0].get("line")
         where = f"{name}:{line}" if line else name
-        seen = found[0].get("description") or str(error).splitlines()[0]
+        seen = (found[0].get("description") or str(error).splitlines()[0]).split(" but got <Token")[0]
         raise DialectError("This is not SQL that can be read.", where, seen, "Try the file in psql.") from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise DialectError("A model is exactly one SELECT.", name, advice="Write one SELECT; use CTEs for steps.")

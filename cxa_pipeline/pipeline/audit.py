@@ -100,9 +100,7 @@ def audit_on_engine(engine: Engine, contract: Contract, relation: Relation) -> l
     for rule in contract.rules:
         query = rule.sql if rule.kind == "failing_rows" else f"select * from {contract.key} where not ({rule.sql})"
         failed = _count(engine, str(query), relations)
-        results.append(
-            CheckResult(rule.name, rule.severity, failed == 0, rule.description, failed, query=str(query))
-        )
+        results.append(CheckResult(rule.name, rule.severity, failed == 0, rule.description, failed, query=str(query)))
     return results
 
 
@@ -117,9 +115,7 @@ def _keys_and_types(engine: Engine, contract: Contract, relations: dict[str, Rel
         if rows := _count(engine, query, relations):
             problems.append(f"{problem}: {rows} rows")
             total += rows
-    return CheckResult(
-        KEYS_AND_TYPES, "error", not problems, KEYS_AND_TYPES_MEANS, total, "; ".join(problems) or None
-    )
+    return CheckResult(KEYS_AND_TYPES, "error", not problems, KEYS_AND_TYPES_MEANS, total, "; ".join(problems) or None)
 
 
 def _count(engine: Engine, query: str, relations: dict[str, Relation]) -> int:

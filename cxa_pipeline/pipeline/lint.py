@@ -62,7 +62,9 @@ def _contract(project: Project, contract: Contract) -> Iterator[Finding]:
         yield Finding(where, "the key does not contain the month")
     if contract.kind == "view" and any(rule.kind == "expectation" for rule in contract.rules):
         yield Finding(where, "a view cannot have Great Expectations rules", "write them as type: sql")
-    if contract.kind in ("table", "monthly", "record") and not contract.description.startswith(("One row per", "One row for")):
+    if contract.kind in ("table", "monthly", "record") and not contract.description.startswith(
+        ("One row per", "One row for")
+    ):
         yield Finding(where, "the description does not say what one row is", "begin it with: One row per ...")
     yield from _own_rules(contract)
     yield from _layers(project, contract)

@@ -74,7 +74,8 @@ def plan_run(home: Home, command: str) -> Plan:
             continue
         changes.append(_change(engine, project, contract, was, versions))
     figures = [
-        Figure(name, _figure(engine, project, old, sql), _figure(engine, project, new, sql)) for name, sql in FIGURES.items()
+        Figure(name, _figure(engine, project, old, sql), _figure(engine, project, new, sql))
+        for name, sql in FIGURES.items()
     ]
     return Plan(result, changes, [f for f in figures if f.difference])
 

@@ -199,4 +199,3 @@ def _identities(folder: Path, catalog: Catalog) -> tuple[Identity, ...]:
             )
         )
     return tuple(found)
-

@@ -10,11 +10,12 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from cxa_pipeline.contracts import Contract
+from cxa_pipeline.contracts.ddl import TableName
 from cxa_pipeline.contracts.expectations import CheckResult, Expectations
 from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.pipeline.audit import constraints_broken, constraints_hold
@@ -28,8 +29,8 @@ from cxa_pipeline.warehouse.ledger import Held
 from cxa_pipeline.warehouse.publication import Publication, PublicationResult, Records, TableChange
 from cxa_pipeline.warehouse.publish import publish
 from cxa_pipeline.warehouse.schema import held, prepare
-from cxa_pipeline.warehouse.stage import stage
-from cxa_pipeline.warehouse.staging import Part, StagedTable
+from cxa_pipeline.warehouse.stage import Stager
+from cxa_pipeline.warehouse.staging import Part, StagedTable, clean
 from cxa_pipeline.warehouse.verify import verify
 from cxa_pipeline.warehouse.views import View
 from cxa_pipeline.warehouse.violations import StagedRowsError
@@ -76,6 +77,7 @@ class Publisher:
         self.engine = engine
         self.seconds: dict[str, dict[str, float]] = {}
         self._staged: dict[tuple[str, tuple[str, ...]], StagedTable] = {}
+        self._refused: dict[str, TableName] = {}
 
     @cached_property
     def contracts(self) -> list[Contract]:
@@ -102,6 +104,7 @@ class Publisher:
         try:
             staged = self._stage(contract, versions)
         except StagedRowsError as error:
+            self._refused[table] = error.staged
             return constraints_broken(contract, error)
         self._spent(table, "stage", begun)
         begun = time.monotonic()
@@ -110,9 +113,22 @@ class Publisher:
         return constraints_hold(contract) + found
 
     def close(self) -> None:
-        """Give the connections of the checks back."""
+        """Give the sessions back."""
         if "_expectations" in self.__dict__:
             self._expectations.close()
+        if "_stager" in self.__dict__:
+            self._stager.close()
+
+    def clean(self, release: Release) -> None:
+        """Drop staging tables that nobody needs; those of tables that are held back stay for inspection."""
+        keep = [staged.name for (table, _), staged in self._staged.items() if table in release.held_back]
+        keep += [name for table, name in self._refused.items() if table in release.held_back]
+        with closing(connect(self.home.database(), autocommit=True)) as connection:
+            clean(connection, keep)
+
+    @cached_property
+    def _stager(self) -> Stager:
+        return Stager(self.home.database)
 
     @cached_property
     def _expectations(self) -> Expectations:
@@ -125,8 +141,7 @@ class Publisher:
             parts = [Part(v.month, v.key, v.content_hash, v.rows) for v in ordered]
             columns = self.project.output_columns(contract.key)
             relation = Relation(tuple(v.path for v in ordered), columns=columns)
-            self._staged[key] = stage(
-                self.home.database,
+            self._staged[key] = self._stager.stage(
                 contract,
                 parts,
                 lambda: self.engine.reader(relation, columns, contract.primary_key),
@@ -162,20 +177,20 @@ class Publisher:
         now = self.held()
         if repair:
             wrong = {d.table for d in verify(self.home.database(), self.engine, self.contracts)}
-            now = Held(now.release_id, {t: p for t, p in now.tables.items() if t not in wrong})
+            now = replace(now, tables={t: p for t, p in now.tables.items() if t not in wrong})
         changes = []
         for contract, changed, removed in self._differing(release, now):
             begun = time.monotonic()
             staged = self._stage(contract, changed) if changed else None
             self._spent(contract.key, "stage", begun)
-            changes.append(TableChange(contract, staged, tuple(removed)))
+            changes.append(TableChange(contract, staged, tuple(removed), complete=contract.key not in now.tables))
         in_release = [c for c in self.contracts if c.kind == "record" or self._is_shown(release, c)]
         views = [
             View(self.project.catalog[table], self.project.sql[table], self.project.models[table].fingerprint)
             for table in self.project.order
             if self.project.catalog[table].kind == "view" and self._is_shown(release, self.project.catalog[table])
         ]
-        gone = [table for table in now.tables if table not in self.project.catalog]
+        gone = [name for name in (*now.views, *now.tables) if name not in self.project.catalog]
         return publish(
             self.home.database, Publication(release.number, in_release, changes, views, records, tuple(gone))
         )
@@ -184,9 +199,7 @@ class Publisher:
         released = release.tables.get(contract.key)
         return released is not None and released.versions is not None
 
-    def _differing(
-        self, release: Release, now: Held
-    ) -> Iterable[tuple[Contract, list[Version], list[Any]]]:
+    def _differing(self, release: Release, now: Held) -> Iterable[tuple[Contract, list[Version], list[Any]]]:
         """Tables that PostgreSQL must change, with the versions that it lacks and the months that go."""
         for table, released in release.tables.items():
             contract = self.project.catalog.contracts.get(table)
@@ -196,7 +209,8 @@ class Publisher:
                 continue
             parts: Mapping[Month, Part] = now.tables.get(table, {})
             changed = [
-                v for month, v in released.versions.items()
+                v
+                for month, v in released.versions.items()
                 if month not in parts or parts[month].content_hash != v.content_hash
             ]
             removed = sorted(m for m in parts if m is not None and m not in released.versions)

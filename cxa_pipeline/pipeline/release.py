@@ -72,7 +72,10 @@ class Release:
 
 
 def _comparable(release: Release) -> tuple[object, ...]:
-    tables = {t: (r.content_hash, r.contract_version, r.held_back_since, r.held_back_reason) for t, r in release.tables.items()}
+    tables = {
+        t: (r.content_hash, r.contract_version, r.held_back_since, r.held_back_reason)
+        for t, r in release.tables.items()
+    }
     return tables, release.accounts, release.checks, release.as_of_date
 
 
@@ -192,7 +195,9 @@ def _release(lake: Lake, number: int, document: Mapping[str, Any]) -> Release:
             entry["held_back_reason"],
         )
     as_of = date.fromisoformat(document["as_of_date"]) if document["as_of_date"] else None
-    return Release(number, document["created_at"], as_of, tables, document["landed"], document["accounts"], document["checks"])
+    return Release(
+        number, document["created_at"], as_of, tables, document["landed"], document["accounts"], document["checks"]
+    )
 
 
 def _version(lake: Lake, parts: tuple[str, ...]) -> Version:

@@ -36,7 +36,7 @@ from cxa_pipeline.pipeline.release import (
     write_release,
 )
 from cxa_pipeline.sources.batch import Limits
-from cxa_pipeline.sources.discover import Pending
+from cxa_pipeline.sources.discover import Pending, source_names
 from cxa_pipeline.sources.discover import pending as pending_files
 from cxa_pipeline.sources.ingest import IngestOptions, IngestResult, ingest
 
@@ -83,7 +83,7 @@ class RunResult:
 
 def pending(home: Home) -> Pending:
     """Files in landing that the lake does not know, without reading them: what the sensor asks."""
-    return pending_files(home.lake, home.landing, home.sources.definitions, datetime.now(UTC), home.settle_seconds)
+    return pending_files(home.lake, home.landing, source_names(home.sql_root), datetime.now(UTC), home.settle_seconds)
 
 
 def run(
@@ -163,6 +163,7 @@ class _Run:
         if publish:
             with self._stage("publish"):
                 self._publish(release, builder, ingested, outcomes, repair)
+                self.publisher.clean(release)
             self._collect_garbage(builder, ingested, outcomes)
         self.publisher.close()
         return self.result
@@ -234,9 +235,7 @@ class _Run:
                     remember(lake, project, version, results)
             log.debug("%s: checked", table)
 
-    def _release(
-        self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome], write: bool
-    ) -> Release:
+    def _release(self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome], write: bool) -> Release:
         """The release that the versions make; the newest one where it shows the same."""
         checks = self._checks(builder, ingested, outcomes)
         held = held_back(self.project, checks)

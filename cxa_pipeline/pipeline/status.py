@@ -87,7 +87,9 @@ def summarize(home: Home) -> list[Section]:
     with closing(_connect(home)) as connection:
         row = connection.execute("select count(*) from ops.validations").fetchone()
     checks = row[0] if row else 0
-    return Summary(home.project, engine, latest_release(home.lake), ingested.files, (checks - len(failed), len(failed))).sections()
+    return Summary(
+        home.project, engine, latest_release(home.lake), ingested.files, (checks - len(failed), len(failed))
+    ).sections()
 
 
 def _connect(home: Home) -> Any:

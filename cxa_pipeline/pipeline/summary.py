@@ -92,17 +92,20 @@ class Summary:
                 f"and {_part(total['returns'], total['gross_sales'])} came back as returns."
             )
         months = self._rows(
-            "select period_name, net_sales, net_sales_growth, net_sales_yoy from kpi.monthly"
+            "select period, net_sales, net_sales_growth, net_sales_yoy from kpi.monthly"
             " where is_complete order by period desc limit 1"
         )
         for month in months:
             changes = [
                 f"{_change(value)} on {base}"
-                for value, base in ((month["net_sales_growth"], "the month before"), (month["net_sales_yoy"], "a year before"))
+                for value, base in (
+                    (month["net_sales_growth"], "the month before"),
+                    (month["net_sales_yoy"], "a year before"),
+                )
                 if value is not None
             ]
             tail = f" ({', '.join(changes)})" if changes else ""
-            yield f"The last whole month, {month['period_name']}, brought {_money(month['net_sales'])} {currency}{tail}."
+            yield f"The last whole month, {month['period']:%B %Y}, brought {_money(month['net_sales'])} {currency}{tail}."
 
     def _customers(self) -> Iterator[str]:
         row = self._row(
@@ -135,14 +138,20 @@ class Summary:
             " order by net_sales desc, p.product_name limit 3"
         )
         if rows:
-            sellers = "; ".join(f"{r['product_name']} ({_money(r['net_sales'])}, {r['units']:,.0f} pieces)" for r in rows)
+            sellers = "; ".join(
+                f"{r['product_name']} ({_money(r['net_sales'])}, {r['units']:,.0f} pieces)" for r in rows
+            )
             yield f"Best sellers: {sellers}."
         categories = self._rows(
             "select c.category, sum(c.net_sales) as net_sales from kpi.by_category as c"
             " group by c.category order by net_sales desc, c.category limit 3"
         )
         if len(categories) > 1:
-            yield "Strongest categories: " + ", ".join(f"{c['category']} ({_money(c['net_sales'])})" for c in categories) + "."
+            yield (
+                "Strongest categories: "
+                + ", ".join(f"{c['category']} ({_money(c['net_sales'])})" for c in categories)
+                + "."
+            )
 
     def _visits(self) -> Iterator[str]:
         events = {
@@ -179,7 +188,11 @@ class Summary:
                 reasons[reason] = reasons.get(reason, 0) + rows
         if reasons:
             worst = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:3]
-            yield "Most frequent reasons: " + ", ".join(f"{reason} ({rows:,})" for reason, rows in worst) + "; see `cxa rejects`."
+            yield (
+                "Most frequent reasons: "
+                + ", ".join(f"{reason} ({rows:,})" for reason, rows in worst)
+                + "; see `cxa rejects`."
+            )
         passed, failed = self.checks
         verdict = "every total adds up" if not failed else f"{failed} failed, see `cxa status`"
         yield f"{passed + failed} checks were made: {verdict}."

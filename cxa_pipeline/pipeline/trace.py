@@ -97,7 +97,14 @@ def trace_row(home: Home, table: str, key: Sequence[str]) -> Trace:
 
 def _behind(contract: Contract, row: Mapping[str, Any]) -> tuple[str, list[str]]:
     """The landed data set behind a row, and the conditions that its rows meet."""
-    if contract.schema == "core" and contract.table in ("customers", "products", "stores", "devices", "interactions", "sales"):
+    if contract.schema == "core" and contract.table in (
+        "customers",
+        "products",
+        "stores",
+        "devices",
+        "interactions",
+        "sales",
+    ):
         key = next(name for name in contract.primary_key if name != contract.month)
         return contract.table, [f"{key} = {_text(row[key])}"]
     conditions = [f"{column} = {_text(row[name])}" for name, column in BEHIND.items() if row.get(name) is not None]

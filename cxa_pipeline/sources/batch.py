@@ -19,14 +19,11 @@ from cxa_pipeline.lake import Lake, Parts, Stored
 from cxa_pipeline.sources.cast import Cast, build_cast, canonical_columns
 from cxa_pipeline.sources.definition import FileKind, SourceDefinition, Values
 from cxa_pipeline.sources.mapping import Mapping as FileMapping
+from cxa_pipeline.sources.query import NOWHERE, batch_query
 from cxa_pipeline.sources.read import Readable, relation_sql
 from cxa_pipeline.sources.reader import Reader
 from cxa_pipeline.sources.rejects import write_rejected
 from cxa_pipeline.sources.sql import path_list, text_
-
-
-_NOWHERE = date(1000, 1, 1)
-"""Partitions of rejected rows lie in this year, by the number of the broken rule."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class _Build:
             mapped = "select * from landing.mapped"
         built = self._folder / "built"
         self._reader.run(
-            f"copy ({self._query(mapped)}) to {text_(str(built))} "
+            f"copy ({batch_query(plan, self._cast, mapped, self._latest, self._reader)}) to {text_(str(built))} "
             "(format parquet, compression snappy, partition_by (part))",
             self._where,
         )
@@ -124,68 +121,6 @@ class _Build:
         self._reader.run("drop view landing.batch; drop table if exists landing.mapped", self._where)
         _remove_tree(built)
         return self._manifest(files, paths, counts, refused)
-
-    def _query(self, mapped: str) -> str:
-        cast, zone = self._cast, self._plan.zone
-        local = self._reader.zone_table(zone, "local", self._latest)
-        moments, joins = [], []
-        for i, name in enumerate(cast.zoned):
-            if local is None:
-                moments.append(f"p.{name}_local as {name}_utc, false as {name}_adjusted")
-                continue
-            day = f"d{i}"
-            joins.append(f"left join {local} {day} on {day}.day = p.{name}_local::date")
-            moments.append(
-                f"case when p.{name}_zoned or {day}.day is null then p.{name}_local else p.{name}_local - to_seconds("
-                f"case when p.{name}_local < {day}.switch then {day}.before else {day}.after end) end as {name}_utc, "
-                f"coalesce(not p.{name}_zoned and p.{name}_local >= {day}.doubtful "
-                f"and p.{name}_local < {day}.switch, false) as {name}_adjusted"
-            )
-        moments_sql = "".join(f", {item}" for item in moments)
-        adjusted = f"{cast.moment}_adjusted" if cast.moment in cast.zoned else "false"
-        stages = [
-            f"mapped as ({mapped})",
-            f"trimmed as (select file_id, line, {', '.join(cast.text)} from mapped)",
-            f"parsed as (select *{''.join(', ' + item for item in cast.parsed)} from trimmed)",
-            f"zoned as (select p.*{moments_sql} from parsed p {' '.join(joins)})",
-            f"typed as (select {', '.join(['file_id', 'line', *(f'x_{name}' for name in cast.canonical)])}, "
-            f"{adjusted} as ts_adjusted, {', '.join(cast.typed)} from zoned)",
-        ]
-        last = "typed"
-        if cast.moment:
-            stages.append(f"placed as ({self._placed(cast.moment)})")
-            last = "placed"
-        whens = " ".join(f"when {check.condition} then {check.code}" for check in cast.checks)
-        code = f"case {whens} else 0 end" if whens else "0"
-        stages.append(f"checked as (select *, {code} as code from {last})")
-        return f"with {', '.join(stages)} {self._output()}"
-
-    def _placed(self, moment: str) -> str:
-        stem = moment.removesuffix("_at")
-        table = self._reader.zone_table(self._plan.home_zone, "utc", self._latest)
-        if table is None:
-            day, join = f"t.{moment}::timestamp::date", ""
-        else:
-            utc = f"t.{moment}::timestamp"
-            day = f"({utc} + to_seconds(case when {utc} < h.switch then h.before else h.after end))::date"
-            day = f"coalesce({day}, {utc}::date)"
-            join = f"left join {table} h on h.day = {utc}::date"
-        placed = f"select t.*, {day} as {stem}_date from typed t {join}"
-        return f"select *, date_trunc('month', {stem}_date)::date as {stem}_month from ({placed})"
-
-    def _output(self) -> str:
-        plan, moment = self._plan, self._cast.moment
-        canonical = ", ".join(self._cast.canonical)
-        made = {
-            "source_id": text_(plan.source.name),
-            "row_hash": f"(hash({canonical}) >> 1)::bigint",
-        }
-        chosen = [f"{made.get(c.name, c.name)} as {c.name}" for c in plan.contract.columns]
-        part = "code"
-        if moment:
-            month = f"{moment.removesuffix('_at')}_month"
-            part = f"case when code = 0 then {month} else date '{_NOWHERE}' + code end"
-        return f"select {', '.join(chosen)}, {part} as part from checked"
 
     def _move(self, built: Path) -> dict[str, list[str]]:
         """The accepted rows' files, out of the partitions' folders: month (or "") to names."""
@@ -211,7 +146,7 @@ class _Build:
         if not self._cast.moment:
             return int(part)
         day = date.fromisoformat(part)
-        return (day - _NOWHERE).days if day.year == _NOWHERE.year else 0
+        return (day - NOWHERE).days if day.year == NOWHERE.year else 0
 
     def _account(self, paths: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
         """What was accepted, by file: rows and hash of each month, first and last moment."""

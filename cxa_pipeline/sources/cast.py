@@ -28,6 +28,8 @@ IDS = frozenset(
         "session_id",
     ]
 )
+TAXED = frozenset(["unit_price", "discount_amount", "total_price"])
+"""Money that is kept without tax, also where the source's prices include it."""
 RESERVED_IDS = ("__online__",)
 SYSTEM = frozenset(["source_id", "file_id", "line", "row_hash", "ts_adjusted"])
 FIRST_MOMENT = "1990-01-01"
@@ -181,6 +183,9 @@ class _Builder:
         if self._kind.decimal == ",":
             plain = f"replace(replace({text}, '.', ''), ',', '.')"
         guarded = f"case when not contains({text}, '_') and not contains({text}, 'x') then {plain} end"
+        if name in TAXED and self._source.prices_include_tax:
+            net = f"try_cast({guarded} as decimal(18, 4))::double / {1 + self._source.tax_rate!r}"
+            return f"try_cast({net} as decimal(18, 4))"
         if kind in ("smallint", "integer", "bigint"):
             exact = f"try_cast({guarded} as decimal(18, 4))"
             return f"case when {exact} = trunc({exact}) then try_cast({exact} as {kind}) end"

@@ -60,15 +60,24 @@ class _Candidate:
     def place(self) -> str:
         return f"{self.source}/{self.name}"
 
+    def changing(self, now: datetime, settle: float) -> bool:
+        """Whether the file changed just now; a time in the future is a wrong clock, not a change."""
+        return abs(now.timestamp() - self.modified_ns / 1e9) < settle
+
+
+def source_names(root: Path) -> list[str]:
+    """The names of the sources below `root` (the folder `sql/`), without reading their definitions."""
+    return sorted(path.parent.name for path in root.glob("sources/*/source.yaml"))
+
 
 def pending(lake: Lake, landing: Path, sources: Collection[str], now: datetime, settle: float = 2.0) -> Pending:
-    """The files in `landing` that the lake has not seen as they are now, without reading them."""
+    """The files in `landing` that the lake has not seen as they are now; nothing is read."""
     seen = _seen(lake)
     settled: list[str] = []
     unsettled: list[str] = []
     for candidate in _candidates(landing, sources):
         if _is_new(candidate, seen):
-            (unsettled if _grows(candidate, now, settle) else settled).append(candidate.place)
+            (unsettled if candidate.changing(now, settle) else settled).append(candidate.place)
     return Pending(tuple(settled), tuple(unsettled))
 
 
@@ -92,7 +101,7 @@ def discover(lake: Lake, landing: Path, sources: Collection[str], now: datetime,
     for candidate in _candidates(landing, sources):
         if not _is_new(candidate, seen):
             continue
-        if _grows(candidate, now, settle):
+        if candidate.changing(now, settle):
             found.unsettled.append(candidate.path)
             continue
         sha256 = _land(candidate, lake, now, latest, found)
@@ -129,10 +138,6 @@ def _seen(lake: Lake) -> dict[str, list[int]]:
     fact = lake.fact("seen")
     files: dict[str, list[int]] = fact["files"] if fact else {}
     return files
-
-
-def _grows(candidate: _Candidate, now: datetime, settle: float) -> bool:
-    return now.timestamp() - candidate.modified_ns / 1e9 < settle
 
 
 def _is_new(candidate: _Candidate, seen: dict[str, list[int]]) -> bool:

@@ -16,10 +16,11 @@ from cxa_pipeline.contracts import Catalog
 from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
 from cxa_pipeline.lake import Lake, Landing, Parts
 from cxa_pipeline.sources.batch import Limits
+from cxa_pipeline.sources.books import FileAccount
 from cxa_pipeline.sources.definition import DATASETS, Sources
 from cxa_pipeline.sources.discover import Finding, discover
 from cxa_pipeline.sources.home import HomeFacts, fix_home
-from cxa_pipeline.sources.landed import FileAccount, LandedDataset, land_dataset
+from cxa_pipeline.sources.landed import LandedDataset, land_dataset
 from cxa_pipeline.sources.reader import Reader
 from cxa_pipeline.sources.rejects import COLUMNS as REJECTED_COLUMNS
 from cxa_pipeline.sources.work import Work
@@ -59,6 +60,7 @@ class IngestResult:
         landed: Files that arrived since the last time.
         unsettled: Files that are still being written.
         findings: What a person should know about the landing folder and its files.
+        ignored: Landed files that are of no layout of their source.
         datasets: The rows that stand, by data set.
         home: Zone and currency of the home.
         batches_read: Batches that had to be read.
@@ -68,6 +70,7 @@ class IngestResult:
     landed: tuple[Landing, ...]
     unsettled: tuple[Path, ...]
     findings: tuple[Finding, ...]
+    ignored: tuple[Landing, ...]
     datasets: Mapping[str, LandedDataset]
     home: HomeFacts
     batches_read: int
@@ -120,7 +123,8 @@ def ingest(
     options = options or IngestOptions()
     found = discover(lake, landing, sources.definitions, now, options.settle)
     landings = lake.landings()
-    findings = [*found.findings, *_unknown_files(landings, sources)]
+    ignored = _ignored(landings, sources)
+    findings = [*found.findings, *_unread(ignored, sources)]
     home, warnings = fix_home(lake, landings, sources, options.timezone, options.currency)
     temporary = lake.root / f".reading-{now.timestamp():.0f}"
     reader = Reader(options.memory, options.threads, temporary)
@@ -135,6 +139,7 @@ def ingest(
         landed=tuple(found.landed),
         unsettled=tuple(found.unsettled),
         findings=(*findings, *warnings, *work.findings),
+        ignored=tuple(ignored),
         datasets=datasets,
         home=home,
         batches_read=work.batches_read,
@@ -142,16 +147,19 @@ def ingest(
     )
 
 
-def _unknown_files(landings: Sequence[Landing], sources: Sources) -> list[Finding]:
-    names: dict[str, None] = {}
+def _ignored(landings: Sequence[Landing], sources: Sources) -> list[Landing]:
+    found = []
     for landing in landings:
         source = sources.definitions.get(landing.source)
         if source is None or source.kind_of(landing.name) is None:
-            names[f"{landing.source}/{landing.name}"] = None
-    return [
-        Finding(name, "The file is of no layout that its source knows: it is not read", _layouts(sources, name))
-        for name in names
-    ]
+            found.append(landing)
+    return found
+
+
+def _unread(landings: Sequence[Landing], sources: Sources) -> list[Finding]:
+    what = "The file is of no layout that its source knows: it is not read"
+    names = dict.fromkeys(f"{landing.source}/{landing.name}" for landing in landings)
+    return [Finding(name, what, _layouts(sources, name)) for name in names]
 
 
 def _layouts(sources: Sources, name: str) -> str:

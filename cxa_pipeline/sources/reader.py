@@ -26,13 +26,13 @@ class Reader:
     Args:
         memory: What it may use before it spills, such as "2GB".
         threads: Threads it may use.
-        temporary: Folder for what it spills and for files made readable; its owner removes it.
+        temporary: Folder for what it spills and, below `files`, for files made readable; its owner removes it.
     """
 
     def __init__(self, memory: str, threads: int, temporary: Path) -> None:
         import duckdb
 
-        self.temporary = temporary
+        self.files = temporary / "files"
         self._zones: set[str] = set()
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
             config={

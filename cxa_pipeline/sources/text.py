@@ -93,12 +93,7 @@ def clean(path: Path, encoding: str | None, folder: Path) -> CleanText:
     in_place = kind == "text" and path.stat().st_size <= _WHOLE and encoding is None
     if in_place and not any(start.startswith(bom) for bom, _ in _BOMS):
         return _scan(path)
-    try:
-        return _cut(_decoded(path, encoding), folder)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(
-            "The compressed file is damaged or cut off", evidence=str(error), advice="upload it again, complete"
-        ) from None
+    return _cut(_decoded(path, encoding), folder)
 
 
 def _scan(path: Path) -> CleanText:
@@ -172,7 +167,7 @@ class _Facts:
 def _decoded(path: Path, encoding: str | None) -> Iterator[bytes]:
     """The text of a file as UTF-8 in chunks; the first has lost its byte order mark."""
     with open_bytes(path) as file:
-        start = file.read(_CHUNK)
+        start = _read(file)
         found = next(((bom, name) for bom, name in _BOMS if start.startswith(bom)), None)
         bom, name = found or (b"", encoding or "utf-8")
         decoder = codecs.getincrementaldecoder(name)()
@@ -182,7 +177,16 @@ def _decoded(path: Path, encoding: str | None) -> Iterator[bytes]:
             if not chunk:
                 return
             position += len(chunk)
-            chunk = file.read(_CHUNK)
+            chunk = _read(file)
+
+
+def _read(file: BinaryIO) -> bytes:
+    try:
+        return file.read(_CHUNK)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(
+            "The compressed file is damaged or cut off", evidence=str(error), advice="upload it again, complete"
+        ) from None
 
 
 def _utf8(chunk: bytes, decoder: codecs.IncrementalDecoder, name: str, position: int, final: bool) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -114,38 +115,38 @@ class Work:
         return None
 
     def read(self, contents: Sequence[Content]) -> None:
-        """Read contents for every data set that they feed, in as few batches as their columns allow."""
+        """Read contents for every data set that they feed, in as few batches as size and columns allow."""
         for source_name in dict.fromkeys(c.landing.source for c in contents):
             source = self.sources[source_name]
-            mine = [c for c in contents if c.landing.source == source_name]
-            for dataset in DATASETS:
-                todo = [c for c in mine if dataset in c.kind.feeds and not self.batch_of(c.landing, c.kind, dataset)]
-                once = list({c.landing.sha256: c for c in todo}.values())
-                self._read_dataset(source, dataset, once)
-            self._readable.clear()
+            mine = list({c.landing.sha256: c for c in contents if c.landing.source == source_name}.values())
+            done = 0
+            for chunk in _chunks(mine):
+                for dataset in DATASETS:
+                    todo = [
+                        c for c in chunk if dataset in c.kind.feeds and not self.batch_of(c.landing, c.kind, dataset)
+                    ]
+                    if todo and self.progress:
+                        self.progress(f"{source_name}/{dataset}", done, len(mine))
+                    self._read_dataset(source, dataset, todo)
+                done += len(chunk)
+                self._readable.clear()
+                shutil.rmtree(self.reader.files, ignore_errors=True)
 
     def _read_dataset(self, source: SourceDefinition, dataset: str, contents: Sequence[Content]) -> None:
-        done = 0
         groups: dict[Any, list[tuple[Content, Readable | None]]] = {}
         for content in contents:
             outcome = self._prepare(content)
-            columns = outcome.columns if isinstance(outcome, Readable) else None
-            arrival = self.arrival(content.landing)
             readable = outcome if isinstance(outcome, Readable) else None
-            groups.setdefault((content.kind.patterns, columns, arrival), []).append((content, readable))
+            key = (content.kind.patterns, readable and readable.columns, self.arrival(content.landing))
+            groups.setdefault(key, []).append((content, readable))
         for (_, columns, arrival), members in groups.items():
-            kind = members[0][0].kind
-            for chunk in _chunks(members):
-                if self.progress:
-                    self.progress(dataset, done, len(contents))
-                self._read_batch(source, kind, dataset, arrival, chunk, readable=columns is not None)
-                done += len(chunk)
+            self._read_batch(source, members[0][0].kind, dataset, arrival, members, readable=columns is not None)
 
     def _prepare(self, content: Content) -> Readable | SourceError:
         landing = content.landing
         key = (landing.source, landing.sha256)
         if key not in self._readable:
-            folder = self.reader.temporary / landing.sha256[:16]
+            folder = self.reader.files / landing.file_id
             raw = self.lake.raw_path(landing.sha256)
             try:
                 self._readable[key] = prepare(
@@ -235,17 +236,14 @@ class Work:
             self.lake.set_fact("accounts", {"files": self.accounts})
 
 
-def _chunks(
-    members: Sequence[tuple[Content, Readable | None]],
-) -> list[list[tuple[Content, Readable | None]]]:
-    """Members in their order, in pieces of bounded size."""
-    chunks: list[list[tuple[Content, Readable | None]]] = []
+def _chunks(contents: Sequence[Content]) -> list[list[Content]]:
+    """Contents in their order, in pieces of bounded size."""
+    chunks: list[list[Content]] = []
     size = BATCH_BYTES
-    for member in members:
-        bytes_ = member[0].landing.size
-        if not chunks or size + bytes_ > BATCH_BYTES or len(chunks[-1]) >= BATCH_FILES:
+    for content in contents:
+        if not chunks or size + content.landing.size > BATCH_BYTES or len(chunks[-1]) >= BATCH_FILES:
             chunks.append([])
             size = 0
-        chunks[-1].append(member)
-        size += bytes_
+        chunks[-1].append(content)
+        size += content.landing.size
     return chunks

@@ -52,14 +52,14 @@ def with_database(url: str, database: str) -> str:
     'postgresql://a:b@/dagster?host=/run'
     """
     parts = urlsplit(libpq_url(url))
-    parameters = [(name, value) for name, value in parse_qsl(parts.query) if name != "dbname"]
-    return urlunsplit(("postgresql", parts.netloc, "/" + quote(database), urlencode(parameters, safe="/"), ""))
+    parameters = [(name, value) for name, value in _parameters(parts.query) if name != "dbname"]
+    return urlunsplit(("postgresql", parts.netloc, "/" + quote(database), _query(parameters), ""))
 
 
 def database_of(url: str) -> str:
     """Name of the database; PostgreSQL's default, the user's name, if the URL names none."""
     parts = urlsplit(libpq_url(url))
-    named = dict(parse_qsl(parts.query)).get("dbname") or unquote(parts.path.lstrip("/"))
+    named = dict(_parameters(parts.query)).get("dbname") or unquote(parts.path.lstrip("/"))
     return named or unquote(parts.username or "")
 
 
@@ -70,17 +70,17 @@ def without_password(url: str) -> tuple[str, str | None]:
     ('postgresql://a@h/d', 'b')
     """
     parts = urlsplit(libpq_url(url))
-    parameters = parse_qsl(parts.query)
+    parameters = _parameters(parts.query)
     password = dict(parameters).get("password") or (unquote(parts.password) if parts.password else None)
     userinfo, at, host = parts.netloc.rpartition("@")
     netloc = userinfo.partition(":")[0] + at + host
-    rest = urlencode([(name, value) for name, value in parameters if name != "password"], safe="/")
+    rest = _query([(name, value) for name, value in parameters if name != "password"])
     return urlunsplit(("postgresql", netloc, parts.path, rest, "")), password
 
 
 def socket_url(user: str, password: str, database: str, folder: str, port: int) -> str:
     """URL of a database behind a unix socket in `folder`."""
-    where = urlencode({"host": folder, "port": port}, safe="/")
+    where = _query([("host", folder), ("port", str(port))])
     return f"postgresql://{quote(user)}:{quote(password, safe='')}@/{quote(database)}?{where}"
 
 
@@ -91,3 +91,12 @@ def redact(text: str) -> str:
     'cannot reach postgresql://cxa:***@db:5432/cxa?sslmode=require'
     """
     return _IN_WORDS.sub(r"\1***", _IN_URL.sub(r"\1***", text))
+
+
+def _parameters(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query.replace("+", "%2B"))
+
+
+def _query(parameters: list[tuple[str, str]]) -> str:
+    """Parameters as libpq reads them: a plus sign is a plus sign, a space is %20."""
+    return urlencode(parameters, safe="/", quote_via=quote)

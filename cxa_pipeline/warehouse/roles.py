@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.contracts.ddl import identifier, identifiers, table_name
+from cxa_pipeline.warehouse import ledger
 
 if TYPE_CHECKING:
     import psycopg
@@ -64,7 +65,9 @@ def open_schemas(connection: psycopg.Connection[Any], schemas: Iterable[str]) ->
         name = identifier(schema)
         connection.execute(f"grant usage on schema {name} to {READER}".encode())
         connection.execute(f"alter default privileges in schema {name} grant select on tables to {READER}".encode())
-        connection.execute(f"grant select on all tables in schema {name} to {READER}".encode())
+        if schema == "ops" and ledger.exists(connection):
+            tables = ", ".join((ledger.PARTS, ledger.TABLES, ledger.PUBLICATIONS))
+            connection.execute(f"grant select on {tables} to {READER}".encode())
 
 
 def grant_reading(connection: psycopg.Connection[Any], contracts: Iterable[Contract]) -> list[str]:

@@ -24,9 +24,7 @@ with events as (
         i.utm_medium,
         i.utm_campaign,
         i.ts_adjusted,
-        i.source_id,
-        i.file_id,
-        i.line
+        i.source_id
     from landed.interactions as i
 ),
 
@@ -54,9 +52,7 @@ final as (
         e.product_id is null and e.event_type in ('view', 'cart', 'remove_from_cart', 'wishlist')
             as is_product_missing,
         e.ts_adjusted,
-        e.source_id,
-        e.file_id,
-        e.line
+        e.source_id
     from events as e
 )
 

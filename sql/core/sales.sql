@@ -33,9 +33,7 @@ with lines as (
         s.currency,
         s.review_rating,
         s.ts_adjusted,
-        s.source_id,
-        s.file_id,
-        s.line
+        s.source_id
     from landed.sales as s
 ),
 
@@ -91,9 +89,7 @@ completed as (
             false
         ) as amount_mismatch,
         l.ts_adjusted,
-        l.source_id,
-        l.file_id,
-        l.line
+        l.source_id
     from lines as l
     cross join parameters as p
     left join status_rules as r on l.status = r.status
@@ -134,9 +130,7 @@ final as (
         c.sign_fixed,
         c.amount_mismatch,
         c.ts_adjusted,
-        c.source_id,
-        c.file_id,
-        c.line
+        c.source_id
     from completed as c
 )
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("great_expectations", "sklearn", "scipy", "mlxtend", "matplotlib", "pandas", "adbc_driver_postgresql", "pyspark")
+HEAVY = (
+    "great_expectations",
+    "sklearn",
+    "scipy",
+    "mlxtend",
+    "matplotlib",
+    "pandas",
+    "adbc_driver_postgresql",
+    "pyspark",
+)
 
 
 def test_imports_point_one_way():

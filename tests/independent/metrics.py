@@ -332,7 +332,7 @@ def age_group(shop: Shop, customer: Row) -> str:
 
 
 def location(customer: Row) -> str:
-    """Place of a customer: what is all small or all capitals, and no code, gets capitals at its words; else as it is."""
+    """Place of a customer: in small letters or capitals alone (and no code) it gets capitals at its words."""
     text = " ".join((customer.get("location") or "").split())
     aliases = {"nyc": "New York", "n/a": "Unknown", "": "Unknown", "none": "Unknown"}
     if text.lower() in aliases:

@@ -97,9 +97,19 @@ def test_a_user_who_may_not_create_roles_is_warned_and_publishes_all_the_same(da
         assert "may not create roles" in caplog.text and "create role cxa_reader" in caplog.text
         with psycopg.connect(plain) as session:
             assert session.execute("select count(*) from kpi.daily").fetchone() == (3,)
+        # An administrator makes the role later: the next publication grants, without ever showing too much.
+        with psycopg.connect(database, autocommit=True) as session:
+            session.execute("create role cxa_reader nologin")
+        shop.publish([(CUSTOMERS, CUSTOMER_ROWS)], contracts=[DAILY])
+        with psycopg.connect(database, autocommit=True) as session:
+            session.execute("set role cxa_reader")
+            assert may(session, "select * from kpi.daily") and may(session, "select * from ops.publications")
+            assert may(session, "select customer_id from core.customers")
+            assert not may(session, "select email from core.customers")
     finally:
         shop.close()
         with psycopg.connect(database, autocommit=True) as session:
             session.execute("drop owned by plain_of_test cascade")
+            session.execute("drop role if exists cxa_reader")
             session.execute("drop role plain_of_test")
             session.execute("alter role reader_set_aside rename to cxa_reader") if standing else None

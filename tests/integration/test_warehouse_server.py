@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
+from shop_tables import DAILY, Shop, days
 
 from cxa_pipeline.errors import WarehouseError
 from cxa_pipeline.warehouse.binaries import Identity, choose_identity, program, unprivileged_uids, user_namespace
+from cxa_pipeline.warehouse.publication import TableChange
 from cxa_pipeline.warehouse.server import EmbeddedServer
 from cxa_pipeline.warehouse.server_files import is_alive
 
@@ -144,6 +147,33 @@ def test_kill_after_kill_is_survived(server):
     for _ in range(3):
         os.kill(server.status().pid, signal.SIGKILL)
         assert ask(server.ensure_started()) == 1
+
+
+def test_staging_and_release_go_on_when_postgresql_is_killed_in_them(server):
+    killed = []
+
+    class OnServer(Shop):
+        def database(self):
+            return server.ensure_started()
+
+    def kill(moment):
+        if moment not in killed:
+            killed.append(moment)
+            os.kill(server.status().pid, signal.SIGKILL)
+
+    def batches(table):
+        yield from table.to_batches()
+        kill("in the load")
+
+    shop = OnServer("")
+    shop.publish([(DAILY, days(3))])
+    parts, table = shop.parts(DAILY, days(9))
+    staged = shop.stager.stage(DAILY, parts, lambda: pa.RecordBatchReader.from_batches(table.schema, batches(table)))
+    result = shop.publish([TableChange(DAILY, staged)], records=lambda _: kill("in the release") or [])
+    assert killed == ["in the load", "in the release"]
+    assert (result.tables["kpi.daily"].rows_before, result.tables["kpi.daily"].inserted) == (3, 6)
+    assert ask(server.url(), "select count(*) from kpi.daily") == 9
+    shop.close()
 
 
 def test_a_pid_file_that_names_another_program_does_not_stop_it(server):
