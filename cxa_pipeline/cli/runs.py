@@ -20,8 +20,11 @@ from cxa_pipeline.pipeline.run import RunResult
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @click.option("--force", is_flag=True, help="Compute the TABLEs (or all) anew though nothing changed.")
 @click.option("--month", "months", multiple=True, help="With --force: only this month (YYYY-MM) of monthly tables.")
+@click.option("--allow-window", "windows", multiple=True, help="Let this refused file (source/name) empty a month.")
 @click.option("--repair", is_flag=True, help="Compare PostgreSQL with its release and mend what differs.")
-def run(tables: tuple[str, ...], force: bool, months: tuple[str, ...], repair: bool) -> None:
+def run(
+    tables: tuple[str, ...], force: bool, months: tuple[str, ...], windows: tuple[str, ...], repair: bool
+) -> None:
     """Read what was dropped, compute what it changes, check it, and publish it.
 
     Without TABLE everything is refreshed; with one or more (schema.table) only they and what they need. A run that was
@@ -33,8 +36,11 @@ def run(tables: tuple[str, ...], force: bool, months: tuple[str, ...], repair: b
                cxa run core.sales --force --month 2024-03
     """
     from cxa_pipeline.defs.launch import refresh
+    from cxa_pipeline.pipeline.run import allow_windows
 
     home = open_home()
+    if windows:
+        allow_windows(home, windows)
     _known(home.project.catalog.contracts, tables)
     forced = {t: [_month(m) for m in months] for t in (tables or home.project.computed)} if force else {}
     with progress("looking for new files"):
@@ -53,6 +59,8 @@ def report(result: RunResult) -> int:
         say(f"PostgreSQL stays at release {result.hold}, as a rollback asked; `cxa run` by hand lifts that")
     elif result.nothing_to_do:
         say(f"nothing to do: PostgreSQL shows release {result.release.number}, and no file is new")
+    elif not result.published:
+        say("files were read; nothing was built, so nothing is published: `cxa run` does so")
     else:
         changed = [r for r in result.reports.values() if r.inserted or r.updated or r.deleted]
         print_table(

@@ -75,9 +75,8 @@ def generate(
     _write_shop(preset, target, truth or target.parent / "truth.json", **changes)
     files = sorted(path for path in target.iterdir() if path.is_file())
     size = sum(path.stat().st_size for path in files)
-    say(
-        f"{len(files)} files with {size / 1e6:,.1f} MB in {target}; what was planted: {truth or target.parent / 'truth.json'}"
-    )
+    planted = truth or target.parent / "truth.json"
+    say(f"{len(files)} files with {size / 1e6:,.1f} MB in {target}; what was planted: {planted}")
 
 
 def _write_shop(preset: str, target: Path, truth_path: Path, **changes: object) -> None:

@@ -106,10 +106,12 @@ def _expectation(contract: Contract, rule: Rule) -> Any:
 
     if rule.kind == "failing_rows":
         query = f"with {STAGED} as (select * from {{batch}}) {on_table(str(rule.sql), contract, STAGED)}"
-        return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, meta={"rule": rule.name})
-    given: Mapping[str, Any] = rule.expectation or {}
-    name = "".join(word.capitalize() for word in given["type"].split("_"))
-    return getattr(gxe, name)(**given.get("kwargs", {}), meta={"rule": rule.name})
+        name, arguments = "UnexpectedRowsExpectation", {"unexpected_rows_query": query}
+    else:
+        given: Mapping[str, Any] = rule.expectation or {}
+        name = "".join(word.capitalize() for word in given["type"].split("_"))
+        arguments = dict(given.get("kwargs", {}))
+    return getattr(gxe, name)(**arguments, meta={"rule": rule.name})
 
 
 def _result(rule: Rule, contract: Contract, outcome: Any, table: str) -> CheckResult:

@@ -22,6 +22,8 @@ _ALIASES = {
     "decimal": "numeric",
     "double": "double precision",
     "float8": "double precision",
+    "float": "double precision",
+    "tinyint": "smallint",
     "varchar": "text",
     "char": "text",
     "bpchar": "text",

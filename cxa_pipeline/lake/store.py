@@ -11,7 +11,7 @@ clock, which callers pass in.
     tables/<schema>/<table>/[<YYYY-MM>/]<key>/    results of models
     audits/<schema>/<table>/<key>/                what the checks said of a result
     releases/<n>.json                             table → version
-    home.json  hold.json  seen.json  run.lock
+    home.json  hold.json  seen.json  windows.json  run.lock
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class Lake:
     # --- single facts
 
     def fact(self, name: str) -> dict[str, Any] | None:
-        """A fact about the home: "home" (zone and currency, fixed at the first ingest), "hold", "seen"."""
+        """A fact about the home: "home" (zone and currency, fixed at the first ingest), "hold", "seen", "windows"."""
         return read_json(self.root / f"{name}.json")
 
     def set_fact(self, name: str, document: Mapping[str, Any]) -> None:

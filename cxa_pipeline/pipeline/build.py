@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from cxa_pipeline.contracts import Contract
-from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
+from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation, Result
 from cxa_pipeline.errors import RunError
-from cxa_pipeline.lake import Lake, Stored
+from cxa_pipeline.lake import Lake, Stored, writing
 from cxa_pipeline.pipeline.project import Project, digest
 from cxa_pipeline.sources.landed import LandedDataset
 
@@ -200,8 +200,6 @@ class Builder:
         found = []
         for need in self.needs(table):
             forced = table in force and (not force[table] or need.month in force[table])
-            if forced and need.version:
-                self.lake.remove(need.parts)
             found.append(need.version if need.version and not forced else self._compute(need))
         self._know(table, found)
 
@@ -229,6 +227,8 @@ class Builder:
                 "engine": f"{self.engine.name} {self.engine.version}",
                 "values": self._values(contract, folder / DATA, columns),
             }
+            if need.version:
+                self._replace(need.version, result, folder)
             stored = self.lake.finish(need.parts, folder, manifest)
         except BaseException:
             self.lake.abandon(folder)
@@ -238,6 +238,18 @@ class Builder:
         month = f" {need.month:%Y-%m}" if need.month else ""
         log.info("%s%s: computed %s rows in %.2f s", need.table, month, f"{result.rows:,}", result.seconds)
         return Version.from_manifest(stored)
+
+    def _replace(self, version: Version, result: Result, folder: Path) -> None:
+        """A version that was computed anew by force: its file takes the place of the old one, if it says the same."""
+        if result.content_hash != version.content_hash:
+            raise RunError(
+                f"{version.table} comes out differently from the same definition and inputs",
+                where=str(version.path),
+                evidence=[f"then {version.content_hash}", f"now {result.content_hash}"],
+                advice="make the order in its SQL total; a change of its text gives it a new version",
+            )
+        with writing(version.path):
+            (folder / DATA).replace(version.path)
 
     def _query(self, contract: Contract, month: Month, folder: Path) -> tuple[str, dict[str, Relation]]:
         if contract.kind in ("settings", "seed"):

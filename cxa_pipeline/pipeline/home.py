@@ -39,7 +39,6 @@ class Home:
         max_bad_share, max_bad_rows: When a file is refused as a whole (METRICS §18.10).
         settle_seconds: A file that changed within this time is still being written.
         keep_releases: Releases that stay in the lake.
-        force_windows: Files (`source/name`) of `window` deliveries that may empty a month.
     """
 
     folder: Path
@@ -58,7 +57,6 @@ class Home:
     max_bad_rows: int = 10
     settle_seconds: float = 2.0
     keep_releases: int = 7
-    force_windows: frozenset[str] = frozenset()
 
     @cached_property
     def lake(self) -> Lake:

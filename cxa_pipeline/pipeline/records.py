@@ -41,7 +41,7 @@ class Telling:
 def records(told: Telling) -> Callable[[Mapping[str, TableResult]], Iterator[RecordRows]]:
     """The records of a release, once it is known what its publication did to each table."""
     made: dict[str, list[Row]] = {
-        "ops.landed_files": [landed_file(account) for account in told.ingested.files],
+        "ops.landed_files": [*(landed_file(account) for account in told.ingested.files), *_ignored(told)],
         "ops.rejected_rows": list(_rejected_rows(told)),
         "ops.batches": list(_batches(told)),
         "ops.schema_changes": list(_schema_changes(told)),
@@ -94,6 +94,15 @@ def landed_file(account: FileAccount) -> Row:
         "rows_superseded": account.rows_superseded,
         "error": account.error,
     }
+
+
+def _ignored(told: Telling) -> Iterator[Row]:
+    """Files that feed no data set: their bytes are kept, and are read once a source knows their layout."""
+    known = {account.landing.number for account in told.ingested.files}
+    for landing in told.lake.landings():
+        if landing.number not in known:
+            account = FileAccount(landing, "none", "ignored", 0, 0, 0, 0, 0, "its name fits no layout of its source")
+            yield landed_file(account)
 
 
 def _batches(told: Telling) -> Iterator[Row]:

@@ -49,8 +49,9 @@ class ReleasedTable:
 class Release:
     """One list of audited versions.
 
-    `number` is 0 before the first; `landed` names the rows of each data set that it was made from; `accounts` is the hash of what became of every landed row, `checks` of what
-    the checks said: a change of either is a new release though no table changed.
+    `number` is 0 before the first; `landed` names the rows of each data set that it was made from. `accounts` is the
+    hash of what became of every landed row, `checks` of what the checks said: a change of either is a new release
+    though no table changed.
     """
 
     number: int

@@ -115,6 +115,13 @@ def run(
         return _Run(home).go(selection, force or {}, repair, publish)
 
 
+def allow_windows(home: Home, files: Collection[str]) -> None:
+    """Let files (`source/name`) of `window` deliveries empty a month, from now on."""
+    with run_lock(home.lake, "cxa run", datetime.now(UTC)):
+        allowed = set((home.lake.fact("windows") or {}).get("allowed", ()))
+        home.lake.set_fact("windows", {"allowed": sorted(allowed | set(files))})
+
+
 def up_to_date(home: Home) -> RunResult | None:
     """The result of a run that would have nothing to do; None if there is, or may be, something to do."""
     waiting = pending(home)
@@ -352,7 +359,7 @@ def read_landing(home: Home, engine: DuckDBEngine, now: datetime | None = None) 
         threads=home.threads,
         settle=home.settle_seconds,
         limits=Limits(home.max_bad_share, home.max_bad_rows),
-        force=home.force_windows,
+        force=frozenset((home.lake.fact("windows") or {}).get("allowed", ())),
     )
     moment = now or datetime.now(UTC)
     return ingest(home.lake, engine, home.sources, home.project.catalog, home.landing, moment, options, _tell_reading)

@@ -68,7 +68,8 @@ def _from_database(home: Home) -> tuple[list[tuple[Any, ...]], list[tuple[str, s
             " order by severity, table_name, rule"
         ).fetchall()
         refused = connection.execute(
-            "select distinct source_id || '/' || file_name, error from ops.landed_files where file_status = 'refused' order by 1"
+            "select distinct source_id || '/' || file_name, error from ops.landed_files"
+            " where file_status = 'refused' order by 1"
         ).fetchall()
     return failed, refused
 

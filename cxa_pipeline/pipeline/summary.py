@@ -85,7 +85,8 @@ class Summary:
             f"{_money(total['net_sales'])} {currency} net sales from {total['orders']:,} orders, "
             f"{_day(total['first_day'])} to {_day(total['last_day'])}."
         )
-        yield f"An order is worth {_money(total['gross_sales'] - total['discounts'], total['orders'])} {currency} on average."
+        value = _money(total["gross_sales"] - total["discounts"], total["orders"])
+        yield f"An order is worth {value} {currency} on average."
         if total["gross_sales"]:
             yield (
                 f"Of each 100 {currency} sold, {_part(total['discounts'], total['gross_sales'])} went into discounts "
@@ -105,7 +106,8 @@ class Summary:
                 if value is not None
             ]
             tail = f" ({', '.join(changes)})" if changes else ""
-            yield f"The last whole month, {month['period']:%B %Y}, brought {_money(month['net_sales'])} {currency}{tail}."
+            brought = f"{_money(month['net_sales'])} {currency}"
+            yield f"The last whole month, {month['period']:%B %Y}, brought {brought}{tail}."
 
     def _customers(self) -> Iterator[str]:
         row = self._row(

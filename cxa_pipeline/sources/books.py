@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxa_pipeline.lake import Landing, Parts, Stored
+from cxa_pipeline.sources.cast import canonical_columns
 from cxa_pipeline.sources.definition import SourceDefinition
 from cxa_pipeline.sources.inforce import Content, by_name
+from cxa_pipeline.sources.rejects import write_refused
 from cxa_pipeline.sources.resolve import Losers
 from cxa_pipeline.sources.work import Work
 
@@ -50,6 +52,7 @@ class Books:
         self._dataset = dataset
         self._refused = refused
         self.batches: dict[Parts, Stored] = {}
+        self.live: set[Parts] = set()
         self.rejected: list[Path] = []
 
     def accounts(
@@ -79,9 +82,7 @@ class Books:
         counts = {n: entry.get(n, 0) for n in ("rows_read", "rows_accepted", "rows_rejected")}
         error = self._refused.get((landing.name, landing.sha256)) or self._work.refusal(landing, content.kind)
         if batch:
-            self.batches[batch.parts] = batch
-            if batch.manifest["rejected"] and batch.path / batch.manifest["rejected"] not in self.rejected:
-                self.rejected.append(batch.path / batch.manifest["rejected"])
+            self._use(batch)
         accepted, rejected = counts["rows_accepted"], counts["rows_rejected"]
         duplicate = superseded = 0
         if lost is not None:
@@ -90,6 +91,8 @@ class Books:
         elif copy:
             duplicate, status = accepted, "in_force"
         elif error:
+            if batch and accepted:
+                self._keep_refused(batch, landing.file_id)
             rejected, accepted, status = counts["rows_read"], 0, "refused"
         else:
             superseded, status = accepted, "superseded"
@@ -110,3 +113,17 @@ class Books:
             unknown=tuple(entry.get("unknown", ())),
             missing=tuple(entry.get("missing", ())),
         )
+
+    def _use(self, batch: Stored) -> None:
+        self.batches[batch.parts] = batch
+        self.live.add(batch.parts)
+        if batch.manifest["rejected"] and batch.path / batch.manifest["rejected"] not in self.rejected:
+            self.rejected.append(batch.path / batch.manifest["rejected"])
+
+    def _keep_refused(self, batch: Stored, file_id: str) -> None:
+        """Rows that broke no rule, of a file that is refused for another reason, are rejected rows too."""
+        columns = [column.name for column in canonical_columns(self._work.contract(self._dataset))]
+        kept = write_refused(batch, file_id, columns, self._work.lake, self._work.reader)
+        self.live.add(kept.parts)
+        if kept.path / kept.manifest["rejected"] not in self.rejected:
+            self.rejected.append(kept.path / kept.manifest["rejected"])

@@ -104,7 +104,7 @@ def land_dataset(work: Work, dataset: str, force: frozenset[str]) -> LandedDatas
         files=tuple(files),
         rejected=tuple(books.rejected),
         batches={parts[-1]: stored.manifest for parts, stored in books.batches.items()},
-        live=frozenset({*books.batches, losers.parts}),
+        live=frozenset({*books.live, losers.parts}),
         standing=tuple(sorted(content.landing.file_id for content in standing)),
     )
 

@@ -72,7 +72,7 @@ def _csv(
     rows = text.lines - 1
     simple = not (text.blank or text.mixed) and text.first.count('"') % 2 == 0
     branches = tuple(_csv_branch(piece, columns, delimiter) for piece in text.pieces)
-    if rows == 0:
+    if rows == 0 and "\r" not in text.first:
         return Readable(file_id, columns, (), 0)
     if simple and _counted(branches, connection) == rows:
         odd = text.wide_spaces or (text.tabs and delimiter != "\t")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxa_pipeline.lake import Lake, Stored
 from cxa_pipeline.sources.cast import Cast
 from cxa_pipeline.sources.reader import Reader
 from cxa_pipeline.sources.reasons import MALFORMED, REFUSED
@@ -96,6 +97,34 @@ def _rest(plan: BatchPlan, mapped: str, refused: Iterable[str]) -> str:
         f"anti join landing.rejected r on r.file_id = f.file_id and r.line = f.line "
         f"where f.file_id in ({files})"
     )
+
+
+def write_refused(batch: Stored, file_id: str, columns: Sequence[str], lake: Lake, reader: Reader) -> Stored:
+    """Good rows of a file that is refused for another reason than its rows, as rejected rows; a result of the lake.
+
+    Args:
+        batch: The batch that holds the file.
+        file_id: The file.
+        columns: The columns to show, as typed.
+        lake: Where the result is kept.
+        reader: The connection.
+    """
+    dataset = str(batch.manifest["dataset"])
+    parts = ("resolved", dataset, f"refused-{file_id}-{batch.parts[-1][:16]}")
+    if found := lake.find(parts):
+        return found
+    months = batch.manifest["files"][file_id]["months"]
+    paths = [batch.path / name for month in months for name in batch.manifest["paths"][month]]
+    shown = ", ".join(f"{text_(column)}, {name_(column)}::varchar" for column in columns)
+    folder = lake.begin(parts)
+    reader.run(
+        f"copy (select file_id, {text_(dataset)} as dataset, line, {text_(REFUSED)} as reason, "
+        f"null::varchar as column_name, null::varchar as value, json_object({shown})::varchar as raw_json "
+        f"from read_parquet({path_list(paths)}) where file_id = {text_(file_id)} order by line) "
+        f"to {text_(str(folder / 'rejected.parquet'))} (format parquet, compression zstd)",
+        f"landed.{dataset}",
+    )
+    return lake.finish(parts, folder, {"rejected": "rejected.parquet"})
 
 
 def _definition() -> str:

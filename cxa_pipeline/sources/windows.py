@@ -51,7 +51,7 @@ def window_spans(
             if month and f"{source}/{content.landing.name}" not in force:
                 refused[(content.landing.name, content.landing.sha256)] = (
                     f"it would take more than half of the rows of {month:%Y-%m} away and not bring them back; "
-                    f"if that is meant, run again with --force {source}/{content.landing.name}"
+                    f"if that is meant: cxa run --allow-window {source}/{content.landing.name}"
                 )
                 return [], refused
             if gone:

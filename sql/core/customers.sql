@@ -147,7 +147,7 @@ final as (
         m.customer_id,
         m.customer_name,
         m.email,
-        coalesce(m.gender, 'unknown') as gender,
+        case when m.gender in ('female', 'male', 'other') then m.gender else 'unknown' end as gender,
         m.birth_date,
         a.age,
         coalesce(g.age_group, 'Unknown') as age_group,

@@ -65,7 +65,10 @@ final as (
     select
         m.device_id,
         m.customer_id,
-        coalesce(m.device_type, 'unknown') as device_type,
+        case
+            when m.device_type in ('desktop', 'mobile', 'tablet', 'tv', 'other') then m.device_type
+            else 'unknown'
+        end as device_type,
         m.os,
         m.browser,
         m.app_version,

@@ -80,7 +80,7 @@ final as (
         m.size,
         m.color,
         m.season,
-        coalesce(m.product_type, 'goods') as product_type,
+        case when m.product_type in ('service', 'voucher') then m.product_type else 'goods' end as product_type,
         coalesce(m.is_active, true) as is_active,
         m.stock_quantity,
         m.is_inferred,

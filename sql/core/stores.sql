@@ -73,7 +73,7 @@ final as (
         coalesce(l.location, 'Unknown') as location,
         m.country_code,
         m.timezone,
-        coalesce(m.channel, 'store') as channel,
+        case when m.channel in ('online', 'marketplace') then m.channel else 'store' end as channel,
         m.is_inferred,
         m.source_id
     from members as m

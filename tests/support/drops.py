@@ -98,6 +98,21 @@ class Drops:
                 f"select {columns} from read_parquet($1) order by dataset, file_id, line", [paths]
             ).fetchall()
 
+    def standing_sum(self, dataset: str, what: str, where: str) -> Any:
+        """An aggregate over the rows of a data set that stand."""
+        assert self.result is not None
+        engine = DuckDBEngine(memory="500MB", threads=2)
+        try:
+            sql = f"select {what} as found from landed.{dataset} as d where {where}"
+            relation = self.result.datasets[dataset].whole.relation
+            return engine.fetch(sql, {f"landed.{dataset}": relation}).to_pylist()[0]["found"]
+        finally:
+            engine.close()
+
+    def rejected_of(self, file_id: str) -> list[tuple[Any, ...]]:
+        """The rejected rows of one file."""
+        return [row[1:] for row in self.rejected("file_id, line, reason, column_name, value") if row[0] == file_id]
+
     def account(self, name: str, dataset: str = "sales") -> FileAccount:
         """The latest account of a file."""
         assert self.result is not None
