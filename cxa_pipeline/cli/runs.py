@@ -13,7 +13,7 @@ from cxa_pipeline.cli.output import err, heading, progress, say
 from cxa_pipeline.cli.output import table as print_table
 from cxa_pipeline.defs.home import open_home
 from cxa_pipeline.errors import RunError
-from cxa_pipeline.pipeline.run import RunResult
+from cxa_pipeline.pipeline.result import RunResult
 
 
 @click.command()
@@ -22,9 +22,7 @@ from cxa_pipeline.pipeline.run import RunResult
 @click.option("--month", "months", multiple=True, help="With --force: only this month (YYYY-MM) of monthly tables.")
 @click.option("--allow-window", "windows", multiple=True, help="Let this refused file (source/name) empty a month.")
 @click.option("--repair", is_flag=True, help="Compare PostgreSQL with its release and mend what differs.")
-def run(
-    tables: tuple[str, ...], force: bool, months: tuple[str, ...], windows: tuple[str, ...], repair: bool
-) -> None:
+def run(tables: tuple[str, ...], force: bool, months: tuple[str, ...], windows: tuple[str, ...], repair: bool) -> None:
     """Read what was dropped, compute what it changes, check it, and publish it.
 
     Without TABLE everything is refreshed; with one or more (schema.table) only they and what they need. A run that was
@@ -36,7 +34,7 @@ def run(
                cxa run core.sales --force --month 2024-03
     """
     from cxa_pipeline.defs.launch import refresh
-    from cxa_pipeline.pipeline.run import allow_windows
+    from cxa_pipeline.pipeline.landing import allow_windows
 
     home = open_home()
     if windows:
@@ -109,7 +107,7 @@ def plan() -> None:
 @click.command()
 def releases() -> None:
     """List the releases that can be published again."""
-    from cxa_pipeline.pipeline.run import list_releases
+    from cxa_pipeline.pipeline.status import list_releases
 
     rows = list_releases(open_home())
     if not rows:

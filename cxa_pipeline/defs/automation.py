@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from cxa_pipeline.defs.refresh import OpenHome
-from cxa_pipeline.pipeline.run import pending
+from cxa_pipeline.pipeline.landing import pending
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition

@@ -25,9 +25,6 @@ concurrency:
     max_concurrent_runs: 1
 run_retries:
   enabled: true
-python_logs:
-  managed_python_loggers: [cxa_pipeline]
-  python_log_level: INFO
 telemetry:
   enabled: false
 nux:

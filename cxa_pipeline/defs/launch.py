@@ -10,7 +10,8 @@ from datetime import date
 
 from cxa_pipeline.errors import CxaError, RunError
 from cxa_pipeline.pipeline.home import Home
-from cxa_pipeline.pipeline.run import RunResult, up_to_date
+from cxa_pipeline.pipeline.result import RunResult
+from cxa_pipeline.pipeline.run import up_to_date
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 

@@ -11,12 +11,14 @@ from typing import Any
 import dagster as dg
 
 from cxa_pipeline.contracts.expectations import CheckResult
+from cxa_pipeline.defs.journal import journal
 from cxa_pipeline.defs.specs import asset_key, asset_specs, check_specs, column_lineage, column_schema, table_name
 from cxa_pipeline.errors import CxaError
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import Project
 from cxa_pipeline.pipeline.publication import TableReport
-from cxa_pipeline.pipeline.run import RunResult, run
+from cxa_pipeline.pipeline.result import RunResult
+from cxa_pipeline.pipeline.run import run
 
 OpenHome = Callable[[], Home]
 OnResult = Callable[[RunResult | CxaError], None]
@@ -60,14 +62,15 @@ def build_refresh(project: Project, open_home: OpenHome, on_result: OnResult | N
         everything = chosen == set(project.catalog.contracts)
         home = open_home()
         try:
-            result = run(
-                home,
-                command=f"dagster run {context.run_id[:8]}",
-                selection=None if everything else chosen,
-                force={table: [date.fromisoformat(m) for m in months] for table, months in config.force.items()},
-                repair=config.repair,
-                by_hand=config.by_hand or not everything,
-            )
+            with journal(context.log):
+                result = run(
+                    home,
+                    command=f"dagster run {context.run_id[:8]}",
+                    selection=None if everything else chosen,
+                    force={table: [date.fromisoformat(m) for m in months] for table, months in config.force.items()},
+                    repair=config.repair,
+                    by_hand=config.by_hand or not everything,
+                )
         except CxaError as error:
             if on_result:
                 on_result(error)

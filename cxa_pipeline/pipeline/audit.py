@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.contracts.expectations import CheckResult
-from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
+from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.lake import Lake
 from cxa_pipeline.pipeline.build import Version
 from cxa_pipeline.pipeline.project import Project, digest
@@ -99,26 +99,26 @@ def audit_on_engine(engine: Engine, contract: Contract, relation: Relation) -> l
     results = [_keys_and_types(engine, contract, relations)]
     for rule in contract.rules:
         query = rule.sql if rule.kind == "failing_rows" else f"select * from {contract.key} where not ({rule.sql})"
-        failed = _count(engine, str(query), relations)
+        failed = _count(engine, f"select count(*) as n from ({query}) as failing", relations)[0]
         results.append(CheckResult(rule.name, rule.severity, failed == 0, rule.description, failed, query=str(query)))
     return results
 
 
 def _keys_and_types(engine: Engine, contract: Contract, relations: dict[str, Relation]) -> CheckResult:
-    problems, total = [], 0
     required = [c.name for c in contract.columns if c.required]
-    queries = {f"{name} is missing": f"select 1 as x from {contract.key} where {name} is null" for name in required}
+    missing = [f"count(*) filter (where {name} is null) as n{i}" for i, name in enumerate(required)]
+    counts = _count(engine, f"select {', '.join(missing)} from {contract.key}", relations) if required else ()
+    broken = [f"{name} is missing: {rows} rows" for name, rows in zip(required, counts, strict=True) if rows]
+    total = sum(counts)
     if contract.primary_key:
         key = ", ".join(contract.primary_key)
-        queries[f"{key} stands more than once"] = f"select {key} from {contract.key} group by {key} having count(*) > 1"
-    for problem, query in queries.items():
-        if rows := _count(engine, query, relations):
-            problems.append(f"{problem}: {rows} rows")
-            total += rows
-    return CheckResult(KEYS_AND_TYPES, "error", not problems, KEYS_AND_TYPES_MEANS, total, "; ".join(problems) or None)
+        twice = f"select {key} from {contract.key} group by {key} having count(*) > 1"
+        rows = _count(engine, f"select count(*) as n from ({twice}) as twice", relations)[0]
+        broken += [f"{key} stands more than once: {rows} keys"] if rows else []
+        total += rows
+    return CheckResult(KEYS_AND_TYPES, "error", not broken, KEYS_AND_TYPES_MEANS, total, "; ".join(broken) or None)
 
 
-def _count(engine: Engine, query: str, relations: dict[str, Relation]) -> int:
-    columns = (OutputColumn("n", "bigint"),)
-    table = engine.fetch(f"select count(*) as n from ({query}) as failing", relations, columns)
-    return int(table.column("n")[0].as_py())
+def _count(engine: Engine, query: str, relations: dict[str, Relation]) -> tuple[int, ...]:
+    """The only row of a query of counts."""
+    return tuple(int(value) for value in engine.fetch(query, relations).to_pylist()[0].values())

@@ -12,7 +12,8 @@ from cxa_pipeline.pipeline.build import Month, Version, content
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import Project
 from cxa_pipeline.pipeline.release import latest_release
-from cxa_pipeline.pipeline.run import RunResult, run
+from cxa_pipeline.pipeline.result import RunResult
+from cxa_pipeline.pipeline.run import run
 
 FIGURES = {
     "net sales": "select sum(net_sales) as figure from kpi.yearly",

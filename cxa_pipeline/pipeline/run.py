@@ -11,23 +11,21 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from cxa_pipeline.contracts.expectations import CheckResult
-from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import run_lock
 from cxa_pipeline.pipeline.audit import accounts_balance, audit_on_engine, audit_parts, known, remember
-from cxa_pipeline.pipeline.build import Builder, Month
+from cxa_pipeline.pipeline.build import Builder
 from cxa_pipeline.pipeline.home import Home
+from cxa_pipeline.pipeline.landing import pending, read_landing
 from cxa_pipeline.pipeline.parameters import parameters
 from cxa_pipeline.pipeline.project import digest
 from cxa_pipeline.pipeline.publication import Publisher, TableReport
 from cxa_pipeline.pipeline.reconcile import Outcome, outcome_parts, reconcile
 from cxa_pipeline.pipeline.records import Telling, landed_file, records, release_records
 from cxa_pipeline.pipeline.release import (
-    EMPTY,
     Release,
     compose,
     held_back,
@@ -35,55 +33,13 @@ from cxa_pipeline.pipeline.release import (
     read_release,
     write_release,
 )
-from cxa_pipeline.sources.batch import Limits
-from cxa_pipeline.sources.discover import Pending, source_names
-from cxa_pipeline.sources.discover import pending as pending_files
-from cxa_pipeline.sources.ingest import IngestOptions, IngestResult, ingest
+from cxa_pipeline.pipeline.result import Refusal, RunResult
+from cxa_pipeline.sources.ingest import IngestResult
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5
 """How often a run waits for files that are still being written, each time until they could be still."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A file that was refused as a whole."""
-
-    name: str
-    reason: str
-
-
-@dataclass
-class RunResult:
-    """What a run did.
-
-    `reports` tells of each table that this run published, `current` of every table of the published release;
-    `checks` holds the results for every table that was looked at; `hold` is the release at which a rollback holds
-    PostgreSQL; `seconds` is by stage.
-    """
-
-    release: Release = EMPTY
-    published: bool = False
-    nothing_to_do: bool = False
-    hold: int | None = None
-    reports: dict[str, TableReport] = field(default_factory=dict)
-    current: dict[str, TableReport] = field(default_factory=dict)
-    checks: dict[str, list[CheckResult]] = field(default_factory=dict)
-    refused: list[Refusal] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    computed: dict[str, list[Month]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def held_back(self) -> dict[str, str]:
-        """Tables that are held back, with the reason."""
-        return self.release.held_back
-
-
-def pending(home: Home) -> Pending:
-    """Files in landing that the lake does not know, without reading them: what the sensor asks."""
-    return pending_files(home.lake, home.landing, source_names(home.sql_root), datetime.now(UTC), home.settle_seconds)
 
 
 def run(
@@ -113,13 +69,6 @@ def run(
         if by_hand and publish:
             home.lake.clear_fact("hold")
         return _Run(home).go(selection, force or {}, repair, publish)
-
-
-def allow_windows(home: Home, files: Collection[str]) -> None:
-    """Let files (`source/name`) of `window` deliveries empty a month, from now on."""
-    with run_lock(home.lake, "cxa run", datetime.now(UTC)):
-        allowed = set((home.lake.fact("windows") or {}).get("allowed", ()))
-        home.lake.set_fact("windows", {"allowed": sorted(allowed | set(files))})
 
 
 def up_to_date(home: Home) -> RunResult | None:
@@ -350,25 +299,6 @@ class _Run:
         self.result.seconds[name] = round(time.monotonic() - begun, 2)
 
 
-def read_landing(home: Home, engine: DuckDBEngine, now: datetime | None = None) -> IngestResult:
-    """Land and read what is new, and say which rows stand; the caller holds the lock."""
-    options = IngestOptions(
-        timezone=home.timezone,
-        currency=home.currency,
-        memory=home.memory,
-        threads=home.threads,
-        settle=home.settle_seconds,
-        limits=Limits(home.max_bad_share, home.max_bad_rows),
-        force=frozenset((home.lake.fact("windows") or {}).get("allowed", ())),
-    )
-    moment = now or datetime.now(UTC)
-    return ingest(home.lake, engine, home.sources, home.project.catalog, home.landing, moment, options, _tell_reading)
-
-
-def _tell_reading(dataset: str, done: int, files: int) -> None:
-    log.info("%s: read %d of %d files", dataset, done, files)
-
-
 def _refusals(found: IngestResult) -> dict[str, str]:
     return {f"{a.landing.source}/{a.landing.name}": a.error or "" for a in found.refused}
 
@@ -386,25 +316,3 @@ def roll_back(home: Home, number: int | None) -> RunResult:
     """
     with run_lock(home.lake, "cxa rollback", datetime.now(UTC)):
         return _Run(home).back(number)
-
-
-@dataclass(frozen=True)
-class ReleaseLine:
-    """A release as `cxa releases` lists it."""
-
-    number: int
-    created_at: str
-    as_of_date: date | None
-    tables: int
-    held_back: int
-    published: bool
-
-
-def list_releases(home: Home) -> list[ReleaseLine]:
-    """The kept releases, newest first."""
-    shown = Publisher(home, home.engine()).held().release_id if home.lake.documents("releases") else None
-    found = [read_release(home.lake, number) for number in home.lake.documents("releases")]
-    return [
-        ReleaseLine(r.number, r.created_at, r.as_of_date, len(r.tables), len(r.held_back), r.number == shown)
-        for r in reversed(found)
-    ]

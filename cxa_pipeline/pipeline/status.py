@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from cxa_pipeline.lake import holder, run_lock
 from cxa_pipeline.pipeline.home import Home
+from cxa_pipeline.pipeline.landing import pending, read_landing
 from cxa_pipeline.pipeline.publication import Publisher
-from cxa_pipeline.pipeline.release import latest_release
-from cxa_pipeline.pipeline.run import pending, read_landing
+from cxa_pipeline.pipeline.release import latest_release, read_release
 from cxa_pipeline.pipeline.summary import Section, Summary
 from cxa_pipeline.warehouse.address import redact
 
@@ -97,3 +97,25 @@ def _connect(home: Home) -> Any:
     from cxa_pipeline.warehouse.connection import connect
 
     return connect(home.database(), autocommit=True)
+
+
+@dataclass(frozen=True)
+class ReleaseLine:
+    """A release as `cxa releases` lists it."""
+
+    number: int
+    created_at: str
+    as_of_date: date | None
+    tables: int
+    held_back: int
+    published: bool
+
+
+def list_releases(home: Home) -> list[ReleaseLine]:
+    """The kept releases, newest first."""
+    shown = Publisher(home, home.engine()).held().release_id if home.lake.documents("releases") else None
+    found = [read_release(home.lake, number) for number in home.lake.documents("releases")]
+    return [
+        ReleaseLine(r.number, r.created_at, r.as_of_date, len(r.tables), len(r.held_back), r.number == shown)
+        for r in reversed(found)
+    ]

@@ -17,8 +17,8 @@ from cxa_pipeline.engine.protocol import Relation
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import run_lock
 from cxa_pipeline.pipeline.home import Home
+from cxa_pipeline.pipeline.landing import read_landing
 from cxa_pipeline.pipeline.release import latest_release
-from cxa_pipeline.pipeline.run import read_landing
 from cxa_pipeline.sources.ingest import IngestResult
 from cxa_pipeline.sources.reasons import advice
 

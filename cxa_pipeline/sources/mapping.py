@@ -117,12 +117,13 @@ def _inner_queries(tree: exp.Query) -> bool:
 def _carry_file(select: exp.Select) -> None:
     """Give `file_id` with the columns, and keep windows, groups and DISTINCT within one file."""
     file_id = exp.column("file_id")
-    for window in select.find_all(exp.Window):
+    own = [node for node in select.find_all(exp.Window, exp.AggFunc) if node.parent_select is select]
+    for window in (node for node in own if isinstance(node, exp.Window)):
         window.set("partition_by", [file_id.copy(), *(window.args.get("partition_by") or [])])
     group = select.args.get("group")
     if group is not None:
         group.set("expressions", [*group.expressions, file_id.copy()])
-    elif any(not node.find_ancestor(exp.Window) for node in select.find_all(exp.AggFunc)):
+    elif any(isinstance(node, exp.AggFunc) and not node.find_ancestor(exp.Window) for node in own):
         select.set("group", exp.Group(expressions=[file_id.copy()]))
     distinct = select.args.get("distinct")
     if distinct is not None and distinct.args.get("on"):

@@ -113,9 +113,9 @@ def _cut(chunks: Iterator[bytes], folder: Path) -> CleanText:
             folder.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
                 while size < _PIECE and not done:
-                    chunk = next(chunks, b"")
-                    done = not chunk
-                    whole = rest + chunk
+                    chunk = next(chunks, None)
+                    done = chunk is None
+                    whole = rest + (chunk or b"")
                     end = len(whole) if done else whole.rfind(b"\n") + 1
                     rest = whole[end:]
                     facts.add(whole[:end])
@@ -129,7 +129,7 @@ class _Facts:
     """What a pass over the bytes learns."""
 
     def __init__(self) -> None:
-        self._newlines = self._carriages = 0
+        self._newlines = self._carriages = self._pairs = 0
         self._last = b"\n"
         self._size = 0
         self._first = b""
@@ -148,6 +148,7 @@ class _Facts:
         joined = self._last + chunk[:2]
         self._newlines += chunk.count(b"\n")
         self._carriages += chunk.count(b"\r")
+        self._pairs += chunk.count(b"\r\n") + (joined[:2] == b"\r\n")
         self._quoted = self._quoted or b'"' in chunk
         blank = b"\n\n" in chunk or b"\n\r\n" in chunk or joined.startswith((b"\n\n", b"\n\r"))
         self._blank = self._blank or blank
@@ -159,7 +160,7 @@ class _Facts:
     def text(self, pieces: tuple[Piece, ...]) -> CleanText:
         if not self._size:
             raise SourceError("The file is empty", advice="export it again, with a header at least")
-        mixed = self._carriages not in (0, self._newlines)
+        mixed = self._carriages != self._pairs or self._pairs not in (0, self._newlines)
         first = self._first.decode().rstrip("\r\n")
         return CleanText(pieces, self.lines, first, self._quoted, self._blank, mixed, self._tabs, self._wide)
 

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 FIRST = date(1970, 1, 1)
 _DAY = timedelta(days=1)
+_STEP = timedelta(days=10)
+"""No zone changes its clock twice within so few days (Morocco does so within a month)."""
+
+
+class Change(NamedTuple):
+    """A zone changes its clock: the moment in UTC, and the seconds east of UTC before and after."""
+
+    moment: datetime
+    before: int
+    after: int
 
 
 class ZoneDay(NamedTuple):
@@ -29,65 +40,74 @@ class ZoneDay(NamedTuple):
     switch: datetime
 
 
-def local_days(zone: str, last: date) -> Iterator[ZoneDay]:
+@lru_cache(maxsize=64)
+def local_days(zone: str, last: date) -> tuple[ZoneDay, ...]:
     """Every local day from `FIRST` to `last`, to bring local times to UTC.
 
     A time that occurs twice takes its first occurrence, one that never occurs moves forward by the gap: both
     have the offset that was in force before the change.
     """
-    for day in _days(last):
-        moments = [(switch, low, a, b) for switch, low, a, b in _changes(zone, day, local=True)]
-        yield _zone_day(zone, day, moments)
+    return tuple(_days(zone, last, local=True))
 
 
-def utc_days(zone: str, last: date) -> Iterator[ZoneDay]:
+@lru_cache(maxsize=64)
+def utc_days(zone: str, last: date) -> tuple[ZoneDay, ...]:
     """Every UTC day from `FIRST` to `last`, to bring moments to local time."""
-    for day in _days(last):
-        yield _zone_day(zone, day, _changes(zone, day, local=False))
+    return tuple(_days(zone, last, local=False))
 
 
-def _zone_day(zone: str, day: date, changes: list[tuple[datetime, datetime, int, int]]) -> ZoneDay:
-    if changes:
-        switch, low, before, after = changes[0]
-        return ZoneDay(day, before, after, low, switch)
-    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    offset = _offset(zone, noon)
-    end = datetime(day.year, day.month, day.day) + _DAY
-    return ZoneDay(day, offset, offset, end, end)
+def _days(zone: str, last: date, local: bool) -> Iterator[ZoneDay]:
+    changes = list(_changes(zone, last))
+    offset = changes[0].before if changes else _offset(zone, _midnight(FIRST))
+    waiting = iter([*changes, None])
+    change = next(waiting)
+    day = FIRST
+    while day <= last:
+        start = datetime(day.year, day.month, day.day)
+        end = start + _DAY
+        switch = doubtful = end
+        if change:
+            switch, doubtful = _local_times(change) if local else (change.moment, change.moment)
+        if change is None or doubtful >= end:
+            yield ZoneDay(day, offset, offset, end, end)
+        else:
+            yield ZoneDay(day, change.before, change.after, doubtful, switch)
+        if change and switch <= end:
+            offset = change.after
+            change = next(waiting)
+        day += _DAY
 
 
-def _changes(zone: str, day: date, local: bool) -> list[tuple[datetime, datetime, int, int]]:
-    """Changes that touch the day: switch, start of the doubtful span (both as the day counts), offsets."""
-    start = datetime(day.year, day.month, day.day)
-    found = []
-    for moment, before, after in _transitions(zone, day):
-        shift = timedelta(seconds=max(before, after) if local else 0)
-        low = timedelta(seconds=min(before, after) if local else 0)
-        if start < moment + shift and moment + low < start + _DAY:
-            found.append((moment + shift, moment + low, before, after))
-    return found
+def _local_times(change: Change) -> tuple[datetime, datetime]:
+    """When the local clock is past the change for sure, and since when it is in doubt."""
+    late = timedelta(seconds=max(change.before, change.after))
+    early = timedelta(seconds=min(change.before, change.after))
+    return change.moment + late, change.moment + early
 
 
-def _transitions(zone: str, day: date) -> list[tuple[datetime, int, int]]:
-    """Moments (UTC) within a day and a half of a day's noon at which the offset changes, with both offsets."""
-    low = datetime(day.year, day.month, day.day, tzinfo=UTC) - _DAY
-    high = low + 3 * _DAY
-    before, after = _offset(zone, low), _offset(zone, high)
-    if before == after:
-        return []
+def _changes(zone: str, last: date) -> Iterator[Change]:
+    moment = _midnight(FIRST)
+    before = _offset(zone, moment)
+    while moment.date() <= last:
+        following = moment + _STEP
+        after = _offset(zone, following)
+        if after != before:
+            yield Change(_between(zone, moment, following, before).replace(tzinfo=None), before, after)
+        moment, before = following, after
+
+
+def _between(zone: str, low: datetime, high: datetime, before: int) -> datetime:
+    """The moment between two at which the offset `before` ends."""
     while high - low > timedelta(seconds=1):
         middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
         low, high = (middle, high) if _offset(zone, middle) == before else (low, middle)
-    return [(high.replace(tzinfo=None), before, after)]
+    return high
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _offset(zone: str, moment: datetime) -> int:
     offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
     return int(offset.total_seconds()) if offset else 0
-
-
-def _days(last: date) -> Iterator[date]:
-    day = FIRST
-    while day <= last:
-        yield day
-        day += _DAY

@@ -56,7 +56,7 @@ def address(home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["webdriver.Chrome"]:  # noqa: F821, UP037
+def browser() -> Iterator["webdriver.Chrome"]:  # noqa: F821
     if not CHROMIUM or not DRIVER:
         pytest.skip("Debian's chromium and chromium-driver are not installed")
     from selenium import webdriver

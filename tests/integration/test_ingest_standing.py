@@ -341,7 +341,7 @@ lines_of_sales = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=lines_of_sales, cuts=st.lists(st.integers(0, 4), min_size=25, max_size=25), order=st.randoms())
 def test_files_in_any_order_and_any_split_give_the_same_rows(tmp_path_factory, lines, cuts, order):
     distinct = {number: sale(number, day) for number, day in lines}
@@ -363,7 +363,7 @@ def test_files_in_any_order_and_any_split_give_the_same_rows(tmp_path_factory, l
     assert whole.standing("sales", columns) == split.standing("sales", columns)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     files=st.lists(
         st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=6),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.databases import Dump
 from tests.support.shops import LAST_DAY, Shop, copy_shop, new_shop
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from cxa_pipeline.warehouse.address import with_database
 from tests.support.databases import create_database, database_name, differences, drop_database
 from tests.support.shops import LAST_DAY, Shop
-
-from cxa_pipeline.warehouse.address import with_database
 
 
 def test_a_rollback_restores_the_earlier_release_and_holds_it_until_a_run_by_hand(shop: Shop):

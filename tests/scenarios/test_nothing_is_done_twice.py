@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, timedelta
 
+from cxa_pipeline.warehouse.difference import REWRITE_SHARE
 from tests.support.databases import differences, versions_of_rows
 from tests.support.shops import LAST_DAY, Shop
-
-from cxa_pipeline.warehouse.difference import REWRITE_SHARE
 
 NEXT_DAY = LAST_DAY + timedelta(days=1)
 MARCH = date(2024, 3, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import psycopg
+
 from tests.support.reader import Reader
 from tests.support.shops import LAST_DAY, Shop
 
@@ -27,8 +28,12 @@ def test_a_view_a_grant_and_open_cursors_survive_ten_releases_and_no_reader_sees
     months = shop.rows("select count(*) from kpi.monthly")[0][0]
     identity = shop.rows("select 'kpi.monthly'::regclass::oid, 'core.sales'::regclass::oid, 'mine.revenue'::regclass::oid")
     try:
-        with Reader(shop) as reader, psycopg.connect(shop.url) as session:
-            monthly, sales = session.cursor("monthly"), session.cursor("sales")
+        with (
+            Reader(shop) as reader,
+            psycopg.connect(shop.url) as session,
+            session.cursor("monthly") as monthly,
+            session.cursor("sales") as sales,
+        ):
             monthly.execute("select period from kpi.monthly order by period")
             sales.execute("select sale_id from core.sales")
             sales.itersize = 50
@@ -40,7 +45,6 @@ def test_a_view_a_grant_and_open_cursors_survive_ten_releases_and_no_reader_sees
                 read += len(sales.fetchmany(50))
             assert len(monthly.fetchall()) == months
             assert read + len(sales.fetchall()) == lines
-            session.rollback()
             assert len(reader.stop()) >= 5
             assert reader.looks >= 10
         assert shop.rows("select count(*) from kpi.monthly") == [(months + 1,)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
 import shutil
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+
 from tests.support.databases import differences
-from tests.support.shops import Shop, copy_shop, sale
+from tests.support.shops import Shop, copy_shop, csv_text, sale
 
 ERP = """\
 description: Exports of the warehouse, for the scenarios.
@@ -191,23 +194,68 @@ def test_rejected_rows_are_replayed_when_the_mapping_changed(shop: Shop):
     assert result.computed["core.sales"] == [date(2024, 3, 1)]
 
 
-# --- conflicts between names -----------------------------------------------------------------------------------
+# --- order and split -------------------------------------------------------------------------------------------
 
 
-def test_between_names_updated_at_decides_then_the_date_in_the_name(shop: Shop):
-    def line(sale_id: str, price: str, updated: str | None) -> dict[str, object]:
+def test_conflicting_keys_are_decided_by_updated_at_then_business_time_then_hash_then_row_never_by_arrival(
+    shop: Shop, first_shop: Shop, scratch: Path
+):
+    def line(sale_id: str, price: str, updated: str | None = None) -> dict[str, object]:
         return sale(sale_id, "2024-03-03 09:00:00", unit_price=price, total_price=price, updated_at=updated)
 
     newer, older = "2024-03-10 00:00:00", "2024-03-09 00:00:00"
-    shop.drop_rows("sales_2024-03-04_a.csv", [line("T1", "1.00", newer), line("T2", "2.00", None), line("T3", "3.00", older)])
-    shop.drop_rows("sales_2024-03-05_b.csv", [line("T1", "4.00", older), line("T2", "5.00", None), line("T3", "6.00", None)])
+    drops = {
+        "sales_2024-03-04_a.csv": [line("T1", "1.00", newer), line("T2", "2.00"), line("T3", "3.00", older)],
+        "sales_2024-03-05_b.csv": [line("T1", "4.00", older), line("T2", "5.00"), line("T3", "6.00")],
+        "sales_2024-03-06_c.csv": [line("T4", "7.00"), line("T5", "8.00"), line("T5", "9.00")],
+        "sales_2024-03-06_d.csv": [line("T4", "10.00")],
+    }
+    hashes = {name: hashlib.sha256(csv_text(records).encode()).hexdigest() for name, records in drops.items()}
+    by_hash = 7.0 if hashes["sales_2024-03-06_c.csv"] > hashes["sales_2024-03-06_d.csv"] else 10.0
+    for name, records in drops.items():
+        shop.drop_rows(name, records)
     shop.run()
-    stands = "select sale_id, net_sales::float from core.sales where sale_id in ('T1', 'T2', 'T3') order by 1"
-    expected = [("T1", 1.0), ("T2", 5.0), ("T3", 3.0)]
-    assert shop.rows(stands) == expected
-    later = datetime.now() + timedelta(seconds=1)
-    late = [line("T1", "7.00", None), line("T2", "8.00", None), line("T3", "9.00", None)]
-    path = shop.drop_rows("sales_2024-03-03_c.csv", late)
-    os.utime(path, (later.timestamp() - 10, later.timestamp() - 10))
+    assert shop.rows("select sale_id, net_sales::float from core.sales where sale_id ~ '^T' order by 1") == [
+        *(("T1", 1.0), ("T2", 5.0), ("T3", 3.0), ("T4", by_hash), ("T5", 9.0)),
+    ]
+    other = copy_shop(first_shop, scratch / "reverse")
+    try:
+        for names in (list(drops)[2:], list(drops)[:2]):
+            for name in reversed(names):
+                other.drop_rows(name, drops[name])
+            other.run()
+        assert differences(shop.dump(), other.dump()) == []
+    finally:
+        other.remove()
+
+
+def test_files_in_any_order_and_in_any_split_between_orders_give_the_same_tables(
+    make_shop: Callable[..., Shop], first_shop: Shop
+):
+    hidden = {"core.sales": ("file_id", "line")}
+    landing = first_shop.home.landing / "native"
+    members = [path for path in landing.iterdir() if path.name.startswith(("customers", "products", "stores", "devices"))]
+    sales_header, sales = merged(sorted(landing.glob("sales_*")))
+    events_header, events = merged(sorted(landing.glob("interactions_*")))
+    place = sales_header.split(",").index("order_id")
+    orders = sorted({row.split(",")[place] for row in sales})
+    random.Random(6).shuffle(orders)
+    part_of = {order: number % 3 for number, order in enumerate(orders)}
+    parts = [[row for row in sales if part_of[row.split(",")[place]] == part] for part in range(3)]
+
+    shop = make_shop()
+    shop.drop("sales_z.csv", "\n".join([sales_header, *parts[2]]) + "\n")
+    shop.drop("interactions_late.csv", "\n".join([events_header, *reversed(events)]) + "\n")
     shop.run()
-    assert shop.rows(stands) == expected, "the order of arrival counted"
+    for path in members:
+        shop.drop(path.name, path.read_bytes())
+    shop.drop("sales_a.csv", "\n".join([sales_header, *parts[0]]) + "\n")
+    shop.drop("sales_m.csv", "\n".join([sales_header, *reversed(parts[1])]) + "\n")
+    shop.run()
+    assert differences(first_shop.dump(hidden), shop.dump(hidden)) == []
+
+
+def merged(paths: list[Path]) -> tuple[str, list[str]]:
+    """The header of CSV files and all their rows."""
+    texts = [path.read_text(encoding="utf-8").splitlines() for path in paths]
+    return texts[0][0], [row for text in texts for row in text[1:]]

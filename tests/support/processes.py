@@ -19,11 +19,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from tests.support.shops import Shop
-
 from cxa_pipeline.errors import CxaError
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.run import run
+from tests.support.shops import CXA, Shop
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -97,6 +96,11 @@ def start_run(shop: Shop, by_hand: bool = True) -> Child:
     return Child(_run, replace(shop.home), by_hand)
 
 
+def start_cxa(shop: Shop, *arguments: str) -> Child:
+    """A command as a user would call it, watched; at last `done:` and its exit code."""
+    return Child(_cxa, [str(CXA), *arguments], shop.environment(), shop.home.folder)
+
+
 def _begin(work: Callable[..., None], lines: Connection, *arguments: Any) -> None:
     os.setsid()
     work(lines, *arguments)
@@ -112,6 +116,20 @@ def _run(lines: Connection, home: Home, by_hand: bool) -> None:
         lines.send(f"{FAILED} {type(error).__name__}\n{error}")
     else:
         lines.send(f"{DONE} release {result.release.number}, {len(result.computed)} tables computed")
+
+
+def _cxa(lines: Connection, command: list[str], environment: dict[str, str], folder: Path) -> None:
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+    )
+    for line in child.stdout or ():
+        lines.send(line.strip())
+    lines.send(f"{DONE} {child.wait()}")
 
 
 class _Sender(logging.Handler):
@@ -133,7 +151,3 @@ def kill_postgres(postmaster: int) -> None:
         except ProcessLookupError:
             continue
 
-
-def socket_path_fits(folder: Path) -> bool:
-    """Whether a unix socket below a folder has a name that is short enough."""
-    return len(str(folder)) < 80

@@ -7,17 +7,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import Child
-from tests.support.shops import Shop
-
 from cxa_pipeline.contracts import Catalog
 from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.pipeline.project import digest, load_project
 from cxa_pipeline.warehouse.verify import Snapshot, snapshot
+from tests.support.processes import Child
+from tests.support.shops import Shop
 
 
 class Reader:
-    """Compares every table with what the release says of it, in a process of its own, until `stop`."""
+    """Compares every table with what the release says of it, in a process of its own, until `stop`.
+
+    Half of the time it rests, so that the runs beside it do not take twice as long.
+    """
 
     def __init__(self, shop: Shop, may_lose_server: bool = False) -> None:
         arguments = (shop.url, shop.home.sql_root, shop.home.folder / "reader", may_lose_server)
@@ -53,6 +55,7 @@ def _watch(lines: Connection, url: str, sql_root: Path, folder: Path, may_lose_s
     catalog = load_project(sql_root).catalog
     engine = DuckDBEngine(memory="500MB", threads=1, temp_directory=folder)
     while not stop.exists():
+        begun = time.monotonic()
         try:
             with snapshot(url, engine) as moment:
                 release, found = look(moment, catalog)
@@ -64,7 +67,7 @@ def _watch(lines: Connection, url: str, sql_root: Path, folder: Path, may_lose_s
         for line in found:
             lines.send(f"differs from release {release}: {line}")
         lines.send(f"release {release}")
-        time.sleep(0.05)
+        time.sleep(time.monotonic() - begun)
     lines.send("stopped")
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.support.databases import Dump, create_database, drop_database, dump, execute, rows
 
 from cxa_pipeline.pipeline.home import Home
-from cxa_pipeline.pipeline.run import RunResult, roll_back, run, up_to_date
+from cxa_pipeline.pipeline.result import RunResult
+from cxa_pipeline.pipeline.run import roll_back, run, up_to_date
 from cxa_pipeline.synthetic import ShopConfig, generate
+from tests.support.databases import Dump, create_database, drop_database, dump, execute, rows
 
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 CXA = Path(sys.executable).with_name("cxa")

@@ -1,0 +1,254 @@
+"""Bad files, failed checks, hands in the database, full disks, half-written files, two runs at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.databases import Dump, differences
+from tests.support.processes import DONE, start_run
+from tests.support.shops import LAST_DAY, Shop, copy_shop, sale
+
+from cxa_pipeline.errors import LakeError, LockedError
+
+NEXT_DAY = LAST_DAY + timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def next_dump(first_shop: Shop, scratch: Path) -> Dump:
+    """What readers see after one more day."""
+    shop = copy_shop(first_shop, scratch / "next")
+    try:
+        shop.drop_days(NEXT_DAY)
+        shop.run()
+        return shop.dump()
+    finally:
+        shop.remove()
+
+
+# --- files that are refused ------------------------------------------------------------------------------------
+
+
+def test_files_that_cannot_be_read_or_reject_too_much_are_refused_and_the_others_go_on(shop: Shop):
+    lines = [sale(f"G{n}", "2024-03-20 10:00:00") for n in range(100)]
+    some = [{**line, "quantity": "0"} if n < 9 else line for n, line in enumerate(lines)]
+    shop.drop_rows("sales_2024-03-20_nine.csv", [{**line, "sale_id": f"N{n}"} for n, line in enumerate(some)])
+    many = [{**line, "quantity": "0"} if n < 10 else line for n, line in enumerate(lines)]
+    shop.drop_rows("sales_2024-03-20_ten.csv", many)
+    shop.drop("sales_2024-03-20_junk.csv", bytes(range(256)) * 40)
+    shop.drop("products_2024-03-20.csv", "product_id,product_name\nPX,Kite\n")
+    done = shop.cxa("run", code=3)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "refused: native/sales_2024-03-20_ten.csv" in said and "quantity_zero" in said
+    assert "refused: native/sales_2024-03-20_junk.csv" in said
+    assert "is published" in said
+    files = shop.files()
+    assert files["sales_2024-03-20_nine.csv"] == ("in_force", 100, 91, 9, 0, 0)
+    assert files["sales_2024-03-20_ten.csv"] == ("refused", 100, 0, 100, 0, 0)
+    assert files["sales_2024-03-20_junk.csv"][0] == "refused"
+    assert shop.rows("select count(*) from core.sales where sale_id ~ '^[NG]'") == [(91,)]
+    assert shop.rows("select product_name from core.products where product_id = 'PX'") == [("Kite",)]
+    assert shop.cxa("run", code=3).stdout.startswith("nothing to do")
+    listed = shop.cxa("status", code=3).stdout
+    assert "native/sales_2024-03-20_junk.csv" in listed and "native/sales_2024-03-20_ten.csv" in listed
+    shop.drop_rows("sales_2024-03-20_ten.csv", lines)
+    shop.drop_rows("sales_2024-03-20_junk.csv", [sale("J1", "2024-03-20 10:00:00")])
+    result = shop.run()
+    assert not result.refused
+    assert shop.rows("select count(*) from core.sales where sale_id ~ '^[NGJ]'") == [(192,)]
+
+
+# --- failed checks ---------------------------------------------------------------------------------------------
+
+
+def test_a_failed_check_holds_back_the_table_and_what_reads_it_and_mending_releases_them(shop: Shop, next_dump: Dump):
+    before = shop.dump()
+
+    def add_rule(document: dict) -> None:
+        rule = {
+            "name": "nothing_is_ever_good_enough",
+            "description": "A rule that every row breaks.",
+            "severity": "error",
+            "type": "sql",
+            "query": "select order_id from core.orders where order_id is not null",
+            "mustBe": 0,
+        }
+        document["schema"][0].setdefault("quality", []).append(rule)
+
+    shop.drop_days(NEXT_DAY)
+    shop.edit_yaml("core/orders.yaml", add_rule)
+    result = shop.run()
+    assert result.published
+    behind = shop.home.project.dependents(["core.orders"])
+    assert set(result.held_back) == behind and {"core.orders", "kpi.daily"} <= behind
+    assert result.held_back["core.orders"].startswith("nothing_is_ever_good_enough: A rule that every row breaks.")
+    assert "core.orders, which is held back" in result.held_back["kpi.daily"] or "reads" in result.held_back["kpi.daily"]
+    held = shop.dump()
+    tables = {table for table in held if shop.home.project.catalog[table].kind != "view"}
+    assert differences(before, held, tables & behind) == []
+    assert differences(next_dump, held, tables - behind) == []
+    assert differences(before, held, {"core.sales"}) != []
+    since = "select table_name, held_back_since from ops.release_tables where held_back_since is not null order by 1"
+    first = shop.rows(since)
+    assert {table for table, _ in first} == behind
+    failed = shop.rows("select table_name, failed_rows > 100, query from ops.validations where not passed")
+    assert [(table, many) for table, many, _ in failed] == [("core.orders", True)] and failed[0][2].startswith("select")
+    assert len(shop.rows(failed[0][2])) > 100
+
+    assert shop.run().held_back == result.held_back
+    assert shop.rows(since) == first
+
+    shutil.copy(Path(first_sql()) / "core/orders.yaml", shop.own_sql() / "core/orders.yaml")
+    shop.reload()
+    mended = shop.run()
+    assert mended.held_back == {} and mended.computed == {}
+    assert differences(next_dump, shop.dump()) == []
+
+
+def first_sql() -> Path:
+    from tests.support.shops import SQL_ROOT
+
+    return SQL_ROOT
+
+
+# --- looking before, mending after -----------------------------------------------------------------------------
+
+
+def test_a_plan_shows_the_differences_without_releasing_and_the_run_after_it_finds_the_work_done(
+    shop: Shop, next_dump: Dump
+):
+    assert "nothing would change" in shop.cxa("plan").stdout
+    before, releases = shop.dump(), shop.rows("select * from ops.releases")
+    shop.drop_days(NEXT_DAY)
+    said = shop.cxa("plan").stdout
+    line = next(text.split() for text in said.splitlines() if text.startswith("kpi.daily"))
+    days = len(before["kpi.daily"])
+    assert line[1:4] == [str(days), str(days + 1), "1"]
+    assert "net sales" in said and "orders" in said
+    assert differences(before, shop.dump()) == [] and shop.rows("select * from ops.releases") == releases
+    result = shop.run()
+    assert result.computed == {} and result.published
+    assert differences(next_dump, shop.dump()) == []
+
+
+def test_rows_changed_by_hand_are_found_by_verify_and_mended_by_repair(shop: Shop, first_dump: Dump):
+    assert "every table in PostgreSQL equals its release" in shop.cxa("status", "--verify").stdout
+    shop.execute(
+        "update kpi.monthly set net_sales = net_sales + 1, gross_sales = gross_sales + 1 where period = '2024-02-01'",
+        "delete from core.sales where sale_id in (select min(sale_id) from core.sales)",
+        "insert into core.age_groups select 'ghosts', 99, 200, 300",
+    )
+    said = shop.cxa("status", "--verify", code=1).stdout
+    found = {line.split()[0] for line in said.splitlines() if line.startswith(("core.", "kpi."))}
+    assert found == {"kpi.monthly", "core.sales", "core.age_groups"} and "cxa run --repair" in said
+    assert shop.run().nothing_to_do, "a plain run takes the ledger's word"
+    shop.cxa("run", "--repair")
+    assert differences(first_dump, shop.dump()) == []
+    assert "equals its release" in shop.cxa("status", "--verify").stdout
+
+
+# --- files that are still being written ------------------------------------------------------------------------
+
+
+def test_a_file_that_is_still_being_written_is_left_alone_until_it_lies_still(shop: Shop):
+    shop.home = replace(shop.home, settle_seconds=0.3)
+    text = "sale_id,product_id,quantity,total_price,sold_at\n"
+    path = shop.drop("sales_2024-03-25_growing.csv", text)
+    shop.drop("sales_2024-03-25_other.csv.part", text)
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.wait(0.02):
+            number += 1
+            with path.open("a") as file:
+                file.write(f"GROW{number},P0001,1,10.00,2024-03-25 10:00:00\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        result = shop.run()
+    finally:
+        stop.set()
+        writer.join()
+    assert any("growing.csv is still being written" in finding for finding in result.findings)
+    assert shop.rows("select count(*) from core.sales where sale_id ~ '^GROW'") == [(0,)]
+    written = len(path.read_text().splitlines()) - 1
+    assert written > 0
+    shop.run()
+    assert shop.rows("select count(*) from core.sales where sale_id ~ '^GROW'") == [(written,)]
+    assert "sales_2024-03-25_other.csv.part" not in shop.files()
+
+
+# --- two runs at once ------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_is_refused_and_told_who_runs(shop: Shop):
+    shop.drop_days(NEXT_DAY)
+    child = start_run(shop)
+    assert child.wait_for("computed")
+    os.killpg(child.process.pid, signal.SIGSTOP)
+    try:
+        done = shop.cxa("run", code=1)
+        assert "error: Another run works on this home" in done.stderr
+        assert f"test, process {child.process.pid}, since" in done.stderr and "  do:    wait" in done.stderr
+        with pytest.raises(LockedError):
+            shop.roll_back()
+        assert f"test (process {child.process.pid})" in shop.cxa("status").stdout
+    finally:
+        os.killpg(child.process.pid, signal.SIGCONT)
+    assert child.finish().startswith(DONE)
+    assert shop.idle().nothing_to_do
+
+
+# --- no space left ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(scratch: Path) -> Iterator[Path]:
+    """A file system in memory of 12 MB."""
+    folder = scratch / "small-disk"
+    folder.mkdir(exist_ok=True)
+    mounted = os.geteuid() == 0 and shutil.which("mount")
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)] if mounted else ["false"],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a small tmpfs needs root and the right to mount: {done.stderr.strip() or 'not root'}")
+    yield folder
+    for _ in range(20):
+        if subprocess.run(["umount", str(folder)], capture_output=True).returncode == 0:
+            break
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("free", [20_000, 150_000, 400_000])
+def test_without_space_left_the_error_says_so_and_the_next_run_goes_on(
+    shop: Shop, next_dump: Dump, small_disk: Path, free: int
+):
+    shutil.copytree(shop.home.lake_folder, small_disk / "lake")
+    shutil.rmtree(shop.home.lake_folder)
+    shop.home = replace(shop.home, lake_folder=small_disk / "lake")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - free))
+    shop.drop_days(NEXT_DAY)
+    with pytest.raises(LakeError) as caught:
+        shop.run()
+    error = caught.value
+    assert "space" in " ".join(error.evidence).lower()
+    assert str(small_disk) in (error.where or "") and "free some space" in (error.advice or "")
+    ballast.unlink()
+    result = shop.run()
+    assert result.published and not result.held_back
+    assert differences(next_dump, shop.dump()) == []
