@@ -23,7 +23,7 @@ from cxa_pipeline.engine.dialect import to_duckdb
 from cxa_pipeline.engine.kinds import Kind, kind_of_type
 from cxa_pipeline.engine.output import duckdb_type, enforced, hash_text, hashed, literal, quote
 from cxa_pipeline.engine.protocol import OutputColumn, Relation, Result
-from cxa_pipeline.errors import EngineError
+from cxa_pipeline.errors import CxaError, EngineError, LakeError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -223,8 +223,16 @@ def _check_names(found: list[str], columns: Sequence[OutputColumn]) -> None:
         raise EngineError("The columns of the SQL are not those of the contract.", None, evidence, "Make them equal.")
 
 
-def _explained(error: duckdb.Error, column: str | None) -> EngineError:
+def _explained(error: duckdb.Error, column: str | None) -> CxaError:
     text = str(error).strip().split("\n\nLINE ")[0]
+    if any(sign in text for sign in ("No space left", "quota exceeded")):
+        file = re.search(r'"(/[^"]+?)\\*"', text)
+        return LakeError(
+            "No space is left for computing",
+            file.group(1) if file else None,
+            text.splitlines()[0],
+            "free some space or move the home to a larger disk (CXA_HOME), then run again",
+        )
     named = re.search(r"column (\w+): (.*)", text)
     if named:
         return EngineError(

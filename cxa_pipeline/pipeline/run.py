@@ -162,7 +162,7 @@ class _Run:
             time.sleep(self.home.settle_seconds)
 
     def _ingest(self) -> IngestResult:
-        found = read_landing(self.home, self.engine, self.now)
+        found = read_landing(self.home, self.engine)
         self.result.refused = [Refusal(name, reason) for name, reason in _refusals(found).items()]
         self.result.findings = [f"{f.what} ({f.where}): {f.advice}" for f in found.findings]
         self.result.findings += [f"{p} is still being written: it is left for the next run" for p in found.unsettled]

@@ -69,7 +69,8 @@ def _from_database(home: Home) -> tuple[list[tuple[Any, ...]], list[tuple[str, s
         ).fetchall()
         refused = connection.execute(
             "select distinct source_id || '/' || file_name, error from ops.landed_files"
-            " where file_status = 'refused' order by 1"
+            " where file_status = 'refused' and landing_id in"
+            " (select max(landing_id) from ops.landed_files group by source_id, file_name) order by 1"
         ).fetchall()
     return failed, refused
 

@@ -109,7 +109,8 @@ class _Build:
         built = self._folder / "built"
         self._reader.run(
             f"copy ({batch_query(plan, self._cast, mapped, self._latest, self._reader)}) to {text_(str(built))} "
-            "(format parquet, compression snappy, partition_by (part))",
+            # Dictionaries pay for words, not for ids; the small limit makes DuckDB give up early on the latter.
+            "(format parquet, compression snappy, string_dictionary_page_size_limit 20000, partition_by (part))",
             self._where,
         )
         paths = self._move(built)

@@ -33,6 +33,7 @@ TAXED = frozenset(["unit_price", "discount_amount", "total_price"])
 RESERVED_IDS = ("__online__",)
 SYSTEM = frozenset(["source_id", "file_id", "line", "row_hash", "ts_adjusted"])
 FIRST_MOMENT = "1990-01-01"
+_ZONE = r"([zZ]|[+-]\d\d(:?\d\d)?| [A-Za-z_/]+)$"
 _SPACE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 
 
@@ -135,8 +136,11 @@ class _Builder:
         name = column.name
         if name not in self._given:
             return f"null::varchar as x_{name}"
-        spaces = f", {_SPACE}" if self._odd_spaces else ""
-        trimmed = f"nullif(trim({name}{spaces}), '')"
+        if self._odd_spaces:
+            trimmed = f"nullif(trim({name}, {_SPACE}), '')"
+        else:
+            # Most values need no trimming, and finding that out costs a third of it.
+            trimmed = f"case when {name} < '!' or suffix({name}, ' ') then nullif(trim({name}), '') else {name} end"
         if self._kind.nulls:
             words = ", ".join(text_(word.lower()) for word in self._kind.nulls)
             trimmed = f"case when lower(trim({name})) not in ({words}) then {trimmed} end"
@@ -147,11 +151,13 @@ class _Builder:
         name = column.name
         if column.type != "timestamptz" or name not in self._given:
             return []
-        formats = _formats(f"x_{name}", self._rules.timestamp_formats)
+        text = f"x_{name}"
+        # DuckDB converts between timestamps with and without a zone through its calendar, ten times slower.
+        iso = f"case when {text} between '0' and ':' then make_timestamp(epoch_us(try_cast({text} as timestamptz))) end"
+        formats = _formats(text, self._rules.timestamp_formats)
         return [
-            f"coalesce(try_cast(x_{name} as timestamptz)::timestamp{formats}) as {name}_local",
-            f"length(x_{name}) > 10 and (right(x_{name}, 1) > '9' or substr(x_{name}, -6, 1) in ('+', '-') or "
-            f"substr(x_{name}, -5, 1) in ('+', '-') or substr(x_{name}, -3, 1) in ('+', '-')) as {name}_zoned",
+            f"coalesce({iso}{formats}) as {name}_local" if formats else f"{iso} as {name}_local",
+            f"length({text}) > 10 and regexp_matches({text}, '{_ZONE}') as {name}_zoned",
         ]
 
     def typed(self, column: Column) -> str:
@@ -166,7 +172,7 @@ class _Builder:
                 return text_(self._source.currency)
             return f"null::{_duckdb_type(kind)}"
         if kind == "timestamptz":
-            return f"{name}_utc::timestamptz"
+            return f"make_timestamptz(epoch_us({name}_utc))"
         if kind == "date":
             formats = _formats(text, self._rules.date_formats, self._rules.timestamp_formats)
             return f"coalesce(try_cast({text} as timestamp){formats})::date"

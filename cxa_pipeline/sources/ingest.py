@@ -85,7 +85,11 @@ class IngestResult:
     @property
     def refused(self) -> list[FileAccount]:
         """The files that are refused as a whole and have not been replaced since."""
-        return [account for account in self.files if account.status == "refused"]
+        files = self.files
+        latest = {(a.landing.source, a.landing.name): a.landing.number for a in files}
+        return [
+            a for a in files if a.status == "refused" and a.landing.number == latest[a.landing.source, a.landing.name]
+        ]
 
     def rejected(self) -> Relation:
         """The rejected rows of all files in force or refused; columns as in `ops.rejected_rows`."""

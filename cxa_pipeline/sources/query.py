@@ -72,14 +72,14 @@ def _typed(cast: Cast) -> str:
 
 def _placed(moment: str, table: str | None) -> str:
     """Local day and month of the home, by the table of its zone's days."""
-    stem, utc = moment.removesuffix("_at"), f"t.{moment}::timestamp"
+    stem, utc = moment.removesuffix("_at"), f"make_timestamp(epoch_us(t.{moment}))"
     day, join = f"{utc}::date", ""
     if table is not None:
         local = f"({utc} + to_seconds(case when {utc} < h.switch then h.before else h.after end))::date"
         day = f"coalesce({local}, {utc}::date)"
         join = f"left join {table} h on h.day = {utc}::date"
     placed = f"select t.*, {day} as {stem}_date from typed t {join}"
-    return f"select *, date_trunc('month', {stem}_date)::date as {stem}_month from ({placed})"
+    return f"select *, {stem}_date - (day({stem}_date) - 1)::integer as {stem}_month from ({placed})"
 
 
 def _output(plan: BatchPlan, cast: Cast) -> str:

@@ -100,3 +100,9 @@ def test_the_sensor_asks_for_a_run_for_new_files_and_for_none_while_they_grow(tm
         requests, _ = tick(instance)
         assert len(requests) == 1
         assert tick(instance)[0], "what was asked for but not landed is asked for again"
+
+
+def test_the_configuration_for_servers_is_the_one_in_use():
+    from cxa_pipeline.defs.instance import CONFIGURATION
+
+    assert (ROOT / "deploy" / "dagster.yaml").read_text() == CONFIGURATION

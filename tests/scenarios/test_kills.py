@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from cxa_pipeline.warehouse.server import EmbeddedServer
 from tests.support.databases import Dump, differences, drop_database
 from tests.support.processes import DONE, FAILED, kill_postgres, start_cxa, start_run
 from tests.support.reader import Reader
 from tests.support.shops import LAST_DAY, SMALL, Shop, copy_shop
-
-from cxa_pipeline.warehouse.server import EmbeddedServer
 
 BOUNDARIES = {
     "read": r"interactions: read 0 of",

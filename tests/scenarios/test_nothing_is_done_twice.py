@@ -30,7 +30,7 @@ def test_one_more_day_computes_one_month_and_changes_only_the_rows_that_differ(s
     shop.drop_days(NEXT_DAY)
     result = shop.run()
     monthly = [c.key for c in shop.home.project.catalog if c.kind == "monthly"]
-    assert {t: result.computed[t] for t in monthly} == dict.fromkeys(monthly, [MARCH])
+    assert {t: result.computed[t] for t in monthly} == {t: [MARCH] for t in monthly}
     after = shop.dump()
     assert result.release.as_of_date == NEXT_DAY
     for table, rows in written.items():
@@ -46,7 +46,9 @@ def test_one_more_day_computes_one_month_and_changes_only_the_rows_that_differ(s
             now = versions_of_rows(shop.url, table)
             kept = {text: transaction for text, transaction in rows.items() if text in now}
             assert {text: now[text] for text in kept} == kept, f"{table}: rows that did not change were written"
-    assert {"core.sales", "kpi.daily", "kpi.monthly"} <= {t for t, r in result.reports.items() if r.inserted + r.updated}
+    assert {"core.sales", "kpi.daily", "kpi.monthly"} <= {
+        t for t, r in result.reports.items() if r.inserted + r.updated
+    }
 
 
 def test_a_comment_or_other_format_in_a_sql_file_changes_nothing(shop: Shop):

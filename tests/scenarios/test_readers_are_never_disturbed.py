@@ -26,7 +26,9 @@ def test_a_view_a_grant_and_open_cursors_survive_ten_releases_and_no_reader_sees
     )
     lines = shop.rows("select count(*) from core.sales")[0][0]
     months = shop.rows("select count(*) from kpi.monthly")[0][0]
-    identity = shop.rows("select 'kpi.monthly'::regclass::oid, 'core.sales'::regclass::oid, 'mine.revenue'::regclass::oid")
+    identity = shop.rows(
+        "select 'kpi.monthly'::regclass::oid, 'core.sales'::regclass::oid, 'mine.revenue'::regclass::oid"
+    )
     try:
         with (
             Reader(shop) as reader,
@@ -52,7 +54,9 @@ def test_a_view_a_grant_and_open_cursors_survive_ten_releases_and_no_reader_sees
         assert identity == shop.rows(
             "select 'kpi.monthly'::regclass::oid, 'core.sales'::regclass::oid, 'mine.revenue'::regclass::oid"
         )
-        shop.execute(f"set role {role}; select * from kpi.monthly; select * from core.sales; select * from mine.revenue")
+        shop.execute(
+            f"set role {role}; select * from kpi.monthly; select * from core.sales; select * from mine.revenue"
+        )
         assert shop.rows("select count(*) from mine.lines") == [(4,)]
     finally:
         shop.execute(f"drop owned by {role}", f"drop role {role}")

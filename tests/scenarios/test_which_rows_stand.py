@@ -59,7 +59,10 @@ def erp_sale(number: str, day: str, price: str = "10.00") -> dict[str, object]:
 
 
 def test_a_correction_that_moves_a_line_to_another_month_leaves_one_line_in_the_new_month(shop: Shop):
-    lines = [sale("S1", "2024-01-31 22:00:00"), sale("S2", "2024-01-31 22:05:00", total_price="20.00", unit_price="20.00")]
+    lines = [
+        sale("S1", "2024-01-31 22:00:00"),
+        sale("S2", "2024-01-31 22:05:00", total_price="20.00", unit_price="20.00"),
+    ]
     shop.drop_rows("sales_2024-01-31_till.csv", lines)
     shop.run()
     net = dict(shop.rows("select period, net_sales from kpi.monthly"))
@@ -154,7 +157,9 @@ def test_new_content_under_a_name_replaces_the_old_and_going_back_reads_nothing(
     old, before = path.read_bytes(), shop.dump()
     shop.drop(path.name, b"\n".join(old.splitlines()[:-5]) + b"\n")
     shop.run()
-    assert shop.rows("select count(*) from core.sales where sold_month = '2024-02-01'") == [(len(old.splitlines()) - 6,)]
+    assert shop.rows("select count(*) from core.sales where sold_month = '2024-02-01'") == [
+        (len(old.splitlines()) - 6,)
+    ]
     assert shop.rows(
         "select file_status, rows_accepted, rows_superseded from ops.landed_files where file_name = %s order by landing_id",
         path.name,
@@ -185,7 +190,9 @@ def test_rejected_rows_are_replayed_when_the_mapping_changed(shop: Shop):
     for path in (shop.home.landing / "native").glob("sales_2024-03_shop.csv"):
         path.unlink()
     shop.edit(
-        "sources/native/sales.sql", r"f\.status,", "case when f.status = 'billed' then 'completed' else f.status end as status,"
+        "sources/native/sales.sql",
+        r"f\.status,",
+        "case when f.status = 'billed' then 'completed' else f.status end as status,",
     )
     result = shop.run()
     assert not result.refused
@@ -234,7 +241,9 @@ def test_files_in_any_order_and_in_any_split_between_orders_give_the_same_tables
 ):
     hidden = {"core.sales": ("file_id", "line")}
     landing = first_shop.home.landing / "native"
-    members = [path for path in landing.iterdir() if path.name.startswith(("customers", "products", "stores", "devices"))]
+    members = [
+        path for path in landing.iterdir() if path.name.startswith(("customers", "products", "stores", "devices"))
+    ]
     sales_header, sales = merged(sorted(landing.glob("sales_*")))
     events_header, events = merged(sorted(landing.glob("interactions_*")))
     place = sales_header.split(",").index("order_id")

@@ -96,5 +96,7 @@ def differences(left: Dump, right: Dump, tables: Collection[str] | None = None) 
         elif left[table] != right[table]:
             gone, new = set(left[table]) - set(right[table]), set(right[table]) - set(left[table])
             example = f"{sorted(gone)[:1]} against {sorted(new)[:1]}"
-            found.append(f"{table}: {len(left[table])} and {len(right[table])} rows, {len(gone)} and {len(new)}: {example}")
+            found.append(
+                f"{table}: {len(left[table])} and {len(right[table])} rows, {len(gone)} and {len(new)}: {example}"
+            )
     return found

@@ -26,7 +26,12 @@ from tests.support.shops import CXA, Shop
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["great_expectations", "great_expectations.expectations", "cxa_pipeline.pipeline.run", "adbc_driver_postgresql.dbapi"]
+    [
+        "great_expectations",
+        "great_expectations.expectations",
+        "cxa_pipeline.pipeline.run",
+        "adbc_driver_postgresql.dbapi",
+    ]
 )
 
 DONE, FAILED = "done:", "failed:"
@@ -150,4 +155,3 @@ def kill_postgres(postmaster: int) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-

@@ -206,9 +206,7 @@ def copy_shop(shop: Shop, folder: Path) -> Shop:
     shutil.copytree(shop.home.landing, folder / "landing")
     shutil.copytree(shop.home.lake_folder, folder / "lake")
     url = create_database(shop.url, template=shop.url)
-    home = replace(
-        shop.home, folder=folder, landing=folder / "landing", lake_folder=folder / "lake", postgres_url=url
-    )
+    home = replace(shop.home, folder=folder, landing=folder / "landing", lake_folder=folder / "lake", postgres_url=url)
     home.__dict__.update(project=shop.home.project, sources=shop.home.sources)
     return Shop(home, shop.config)
 

@@ -25,7 +25,11 @@ select
     f.event_type,
     f.occurred_at,
     f.session_id,
-    split_part(split_part(f.page_url, '?', 1), '#', 1) as page_url,
+    case
+        when strpos(f.page_url, '?') > 0 or strpos(f.page_url, '#') > 0
+            then split_part(split_part(f.page_url, '?', 1), '#', 1)
+        else f.page_url
+    end as page_url,
     f.page_type,
     f.duration_seconds,
     f.order_id,
