@@ -28,7 +28,7 @@ def demo() -> None:
     from cxa_pipeline.pipeline.status import summarize
 
     settings = load_settings()
-    shop = load_settings(home=settings.home / "demo", timezone=settings.timezone or "Europe/Berlin")
+    shop = load_settings(home=settings.home / "demo", timezone=settings.timezone or "Europe/Berlin", settle_seconds=0)
     home = open_home(shop)
     landing = home.landing / "native"
     if not any(landing.glob("*")):

@@ -28,7 +28,8 @@ class Readable:
     """A file made ready: its columns, and branches of SQL that give `line` and these columns as text.
 
     `rows` is the number of rows that the branches give, `malformed` what could not be read as a row; `odd_spaces`
-    says whether values may be wrapped in other white space than blanks.
+    says whether values may be wrapped in other white space than blanks; `checked` whether the engine is known to
+    find these rows: without quotes each line is a row or an error.
     """
 
     file_id: str
@@ -37,6 +38,7 @@ class Readable:
     rows: int
     malformed: tuple[Record, ...] = ()
     odd_spaces: bool = False
+    checked: bool = True
 
     @property
     def rows_read(self) -> int:
@@ -45,9 +47,24 @@ class Readable:
 
 
 def prepare(
-    raw: Path, file_id: str, name: str, kind: FileKind, folder: Path, connection: duckdb.DuckDBPyConnection
+    raw: Path,
+    file_id: str,
+    name: str,
+    kind: FileKind,
+    folder: Path,
+    connection: duckdb.DuckDBPyConnection,
+    careful: bool = False,
 ) -> Readable:
     """Make one file readable; what has to be written goes below `folder`.
+
+    Args:
+        raw: The kept bytes.
+        file_id: What its rows carry.
+        name: The name it arrived under, which says the format where the bytes do not.
+        kind: Its layout.
+        folder: An empty place of its own.
+        connection: For reading.
+        careful: Count the rows of a CSV file first, also where nothing speaks against reading it at once.
 
     Raises:
         SourceError: the file cannot be read as a whole, with the reason.
@@ -61,22 +78,28 @@ def prepare(
     text = clean(raw, kind.encoding, folder / "text")
     if lower.endswith((".jsonl", ".ndjson", ".json")):
         return _json(text, file_id, kind, folder)
-    return _csv(text, file_id, kind, folder, connection)
+    return _csv(text, file_id, kind, folder, connection, careful)
 
 
 def _csv(
-    text: CleanText, file_id: str, kind: FileKind, folder: Path, connection: duckdb.DuckDBPyConnection
+    text: CleanText,
+    file_id: str,
+    kind: FileKind,
+    folder: Path,
+    connection: duckdb.DuckDBPyConnection,
+    careful: bool,
 ) -> Readable:
     delimiter, names = split_header(text.first.split("\r")[0], kind)
     columns = columns_of(names, kind)
     rows = text.lines - 1
-    simple = not (text.blank or text.mixed) and text.first.count('"') % 2 == 0
-    branches = tuple(_csv_branch(piece, columns, delimiter) for piece in text.pieces)
     if rows == 0 and "\r" not in text.first:
         return Readable(file_id, columns, (), 0)
-    if simple and _counted(branches, connection) == rows:
+    simple = not (text.blank or text.mixed) and text.first.count('"') % 2 == 0
+    branches = tuple(_csv_branch(piece, columns, delimiter) for piece in text.pieces)
+    checked = careful or text.quoted
+    if simple and (not checked or _counted(branches, connection) == rows):
         odd = text.wide_spaces or (text.tabs and delimiter != "\t")
-        return Readable(file_id, columns, branches, rows, odd_spaces=odd)
+        return Readable(file_id, columns, branches, rows, odd_spaces=odd, checked=checked)
     lines = records.text_lines(piece.path for piece in text.pieces)
     next(lines)
     found = records.csv_records(lines, delimiter, len(columns), first_line=2)

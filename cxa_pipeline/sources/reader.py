@@ -40,6 +40,8 @@ class Reader:
                 "threads": threads,
                 "temp_directory": str(temporary / "spill"),
                 "preserve_insertion_order": False,
+                # By default a COPY by month holds half a million rows of each month: ten million rows would spill.
+                "partitioned_write_flush_threshold": 20_000,
                 "autoinstall_known_extensions": False,
             }
         )

@@ -147,13 +147,14 @@ class _Facts:
             self._first += chunk[: chunk.find(b"\n") + 1] or chunk
         joined = self._last + chunk[:2]
         self._newlines += chunk.count(b"\n")
-        self._carriages += chunk.count(b"\r")
-        self._pairs += chunk.count(b"\r\n") + (joined[:2] == b"\r\n")
+        if b"\r" in chunk or self._last == b"\r":
+            self._carriages += chunk.count(b"\r")
+            self._pairs += chunk.count(b"\r\n") + (joined[:2] == b"\r\n")
+            self._blank = self._blank or b"\n\r\n" in chunk or joined.startswith(b"\n\r")
+        self._blank = self._blank or b"\n\n" in chunk or joined.startswith(b"\n\n")
         self._quoted = self._quoted or b'"' in chunk
-        blank = b"\n\n" in chunk or b"\n\r\n" in chunk or joined.startswith((b"\n\n", b"\n\r"))
-        self._blank = self._blank or blank
         self._tabs = self._tabs or b"\t" in chunk
-        self._wide = self._wide or b"\xc2\xa0" in chunk
+        self._wide = self._wide or (not chunk.isascii() and b"\xc2\xa0" in chunk)
         self._last = chunk[-1:]
         self._size += len(chunk)
 

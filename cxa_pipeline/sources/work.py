@@ -10,14 +10,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
 from cxa_pipeline.contracts import Catalog, Contract
-from cxa_pipeline.errors import SourceError
-from cxa_pipeline.lake import Lake, Landing, Stored
+from cxa_pipeline.errors import ContractError, EngineError, SourceError
+from cxa_pipeline.lake import Lake, Landing, Parts, Stored
 from cxa_pipeline.sources.batch import BatchPlan, Limits, build_batch, given_columns
 from cxa_pipeline.sources.definition import DATASETS, FileKind, SourceDefinition, Sources
 from cxa_pipeline.sources.discover import Finding
@@ -142,15 +142,15 @@ class Work:
         for (_, columns, arrival), members in groups.items():
             self._read_batch(source, members[0][0].kind, dataset, arrival, members, readable=columns is not None)
 
-    def _prepare(self, content: Content) -> Readable | SourceError:
+    def _prepare(self, content: Content, careful: bool = False) -> Readable | SourceError:
         landing = content.landing
         key = (landing.source, landing.sha256)
-        if key not in self._readable:
+        if key not in self._readable or careful:
             folder = self.reader.files / landing.file_id
             raw = self.lake.raw_path(landing.sha256)
             try:
                 self._readable[key] = prepare(
-                    raw, landing.file_id, landing.name, content.kind, folder, self.reader.connection
+                    raw, landing.file_id, landing.name, content.kind, folder, self.reader.connection, careful
                 )
             except SourceError as error:
                 self._readable[key] = error
@@ -158,8 +158,14 @@ class Work:
 
     def arrival(self, landing: Landing) -> date:
         """The day on which a content first arrived."""
-        first = min(e.landed_at for e in self.landings if e.sha256 == landing.sha256)
-        return datetime.fromisoformat(first).date()
+        return self._arrivals[landing.sha256]
+
+    @cached_property
+    def _arrivals(self) -> dict[str, date]:
+        first: dict[str, str] = {}
+        for landing in self.landings:
+            first[landing.sha256] = min(landing.landed_at, first.get(landing.sha256, landing.landed_at))
+        return {sha256: datetime.fromisoformat(at).date() for sha256, at in first.items()}
 
     def _read_batch(
         self,
@@ -190,7 +196,7 @@ class Work:
                 definition=definition,
                 limits=self.limits,
             )
-            stored = build_batch(plan, parts, self.lake, self.reader)
+            stored = self._build(plan, parts, [content for content, _ in members])
         self.batches_read += 1
         self._remember(self._index[dataset], stored)
         for content, _ in members:
@@ -198,9 +204,20 @@ class Work:
             names = ("rows_read", "rows_accepted", "rows_rejected", "refused", "first_at", "last_at")
             self.accounts[f"{source.name}|{dataset}|{content.landing.file_id}"] = {n: entry[n] for n in names}
 
+    def _build(self, plan: BatchPlan, parts: Parts, contents: Sequence[Content]) -> Stored:
+        """Build a batch; if a file that looked clean is not, once more with every file looked at closely."""
+        try:
+            return build_batch(plan, parts, self.lake, self.reader)
+        except (EngineError, ContractError):
+            if all(file.checked for file in plan.files):
+                raise
+        files = [self._prepare(content, careful=True) for content in contents]
+        plan = replace(plan, files=tuple(file for file in files if isinstance(file, Readable)))
+        return build_batch(plan, parts, self.lake, self.reader)
+
     def _unreadable(
         self,
-        parts: tuple[str, ...],
+        parts: Parts,
         source: SourceDefinition,
         dataset: str,
         definition: str,

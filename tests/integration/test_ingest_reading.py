@@ -178,6 +178,17 @@ def test_rows_that_are_no_rows_are_rejected_with_their_text_and_the_next_ones_ar
     assert drops.rejected("raw_json")[0] == ('{"text":"s2,p1,1"}',)
 
 
+@pytest.mark.parametrize("broken", ["s2,p1,1", "s2,p1,1,10,2024-03-05,7", "", "  ", "x" * 3_000_000])
+def test_a_file_that_looks_clean_and_is_not_is_read_once_more_with_care(drops: Drops, broken: str):
+    good = "{},p1,1,10,2024-03-05"
+    drops.drop("sales_a.csv", "\n".join([MINIMAL, good.format("s1"), broken, good.format("s3")]))
+    drops.drop("sales_b.csv", "\n".join([MINIMAL, good.format("s4"), good.format("s5")]))
+    drops.ingest()
+    assert drops.standing("sales", "d.sale_id, d.line") == [("s1", 2), ("s3", 4), ("s4", 2), ("s5", 3)]
+    rejected = [] if broken == "" else [(3, "malformed_row")]
+    assert drops.rejected("line, reason") == rejected
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(drops: Drops, ending: str):
     drops.drop("sales.csv", ending.join([SALES, sale(1), sale(2), ""]))

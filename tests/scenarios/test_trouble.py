@@ -137,7 +137,6 @@ def test_a_plan_shows_the_differences_without_releasing_and_the_run_after_it_fin
 
 
 def test_rows_changed_by_hand_are_found_by_verify_and_mended_by_repair(shop: Shop, first_dump: Dump):
-    assert "every table in PostgreSQL equals its release" in shop.cxa("status", "--verify").stdout
     shop.execute(
         "update kpi.monthly set aov = aov + 1 where period = '2024-02-01'",
         "delete from core.sales where sale_id in (select min(sale_id) from core.sales)",
