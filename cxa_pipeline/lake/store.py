@@ -122,9 +122,7 @@ class Lake:
     def add_landing(self, source: str, name: str, raw: Raw, modified_ns: int, landed_at: str) -> Landing:
         """Record for ever that a file arrived; `raw` must have been kept before."""
         numbers = self._numbers("landings")
-        landing = Landing(
-            numbers[-1] + 1 if numbers else 1, source, name, raw.sha256, raw.size, modified_ns, landed_at
-        )
+        landing = Landing(numbers[-1] + 1 if numbers else 1, source, name, raw.sha256, raw.size, modified_ns, landed_at)
         write_json(self._numbered("landings", landing.number), landing.__dict__)
         return landing
 
@@ -193,9 +191,7 @@ class Lake:
         Only under the run lock: whoever builds results or reads them outside a release must be in `live`.
         """
         for leftover in [*self.root.rglob(f"{_TEMPORARY}*"), *self.root.rglob(".*.tmp")]:
-            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(
-                missing_ok=True
-            )
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         keep, removed = set(live), []
         for kind in RESULTS:
             for folder in list(self._result_folders(self.root / kind)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 
 from cxa_pipeline.contracts.expectations import CheckResult
@@ -68,7 +68,9 @@ def run(
     with run_lock(home.lake, command, datetime.now(UTC)):
         if by_hand and publish:
             home.lake.clear_fact("hold")
-        return _Run(home).go(selection, force or {}, repair, publish)
+        work = _Run(home)
+        with closing(work.publisher):
+            return work.go(selection, force or {}, repair, publish)
 
 
 def up_to_date(home: Home) -> RunResult | None:
@@ -121,7 +123,6 @@ class _Run:
                 self._publish(release, builder, ingested, outcomes, repair)
                 self.publisher.clean(release)
             self._collect_garbage(builder, ingested, outcomes)
-        self.publisher.close()
         return self.result
 
     def look(self) -> RunResult | None:
@@ -315,4 +316,6 @@ def roll_back(home: Home, number: int | None) -> RunResult:
         LakeError: the lake does not have it any more.
     """
     with run_lock(home.lake, "cxa rollback", datetime.now(UTC)):
-        return _Run(home).back(number)
+        work = _Run(home)
+        with closing(work.publisher):
+            return work.back(number)

@@ -20,6 +20,7 @@ from cxa_pipeline.sources.books import Books, FileAccount
 from cxa_pipeline.sources.definition import SourceDefinition
 from cxa_pipeline.sources.discover import Finding
 from cxa_pipeline.sources.inforce import Content, by_name, full_delivery, wanted, without_copies
+from cxa_pipeline.sources.reading import Reading
 from cxa_pipeline.sources.resolve import Losers, Span, batch_paths, resolve_keys
 from cxa_pipeline.sources.windows import window_spans
 from cxa_pipeline.sources.work import Work
@@ -127,7 +128,7 @@ def _read_until_known(
         in_force, unread = wanted(names, state)
         if not unread:
             return [replace(c, batch=work.batch_of(c.landing, c.kind, dataset)) for c in in_force]
-        work.read(unread)
+        Reading(work).read(unread)
 
 
 def _warn_order(work: Work, source: SourceDefinition, dataset: str) -> None:

@@ -94,7 +94,7 @@ def _plain_errors(where: str) -> Iterator[None]:
         full = "space" in text.lower() or "quota" in text.lower() or "max_temp_directory_size" in text
         raise LakeError(
             "No space is left for reading the files" if full else "Reading the files failed",
-            where=where,
+            where=f"while reading by {where}",
             evidence=text.splitlines()[0],
             advice="free some space, raise CXA_MEMORY, or move the home to a larger disk, then run again",
         ) from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cxa_pipeline.pipeline.landing import allow_windows
 from tests.support.databases import differences
 from tests.support.shops import Shop, copy_shop, csv_text, sale
 
@@ -128,8 +129,11 @@ def test_a_window_delivery_that_would_empty_a_month_is_refused_until_it_is_force
         shop.drop_rows("sales_2024-03-05.csv", ends, "erp")
         result = shop.run()
         assert [r.name for r in result.refused] == ["erp/sales_2024-03-05.csv"]
-        assert "2024-02" in result.refused[0].reason and "--force" in result.refused[0].reason
+        assert "2024-02" in result.refused[0].reason and "--allow-window erp/sales" in result.refused[0].reason
         assert shop.rows("select count(*) from core.sales where source_id = 'erp'") == [(11,)]
+        allow_windows(shop.home, ["erp/sales_2024-03-05.csv"])
+        assert not shop.run().refused
+        assert shop.rows("select count(*) from core.sales where source_id = 'erp'") == [(2,)]
     finally:
         shop.remove()
 

@@ -18,7 +18,7 @@ from tests.support.shops import Shop
 class Reader:
     """Compares every table with what the release says of it, in a process of its own, until `stop`.
 
-    Half of the time it rests, so that the runs beside it do not take twice as long.
+    Most of the time it rests, so that the runs beside it do not take twice as long.
     """
 
     def __init__(self, shop: Shop, may_lose_server: bool = False) -> None:
@@ -67,7 +67,7 @@ def _watch(lines: Connection, url: str, sql_root: Path, folder: Path, may_lose_s
         for line in found:
             lines.send(f"differs from release {release}: {line}")
         lines.send(f"release {release}")
-        time.sleep(time.monotonic() - begun)
+        time.sleep(2 * (time.monotonic() - begun))
     lines.send("stopped")
 
 
