@@ -24,13 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CXA_", env_file=".env", extra="ignore", frozen=True)
 
     home: Path = Field(Path("data"), description="Folder that holds landing, lake, PostgreSQL and Dagster.")
-    project: Path | None = Field(
-        None, description="Checkout that holds sql/; by default that of the package."
-    )
+    project: Path | None = Field(None, description="Checkout that holds sql/; by default that of the package.")
     landing: Path | None = Field(None, description="Where the shop drops its files; by default HOME/landing.")
-    lake: Path | None = Field(
-        None, description="Where kept bytes, versions and releases lie; by default HOME/lake."
-    )
+    lake: Path | None = Field(None, description="Where kept bytes, versions and releases lie; by default HOME/lake.")
     postgres_url: SecretStr | None = Field(
         None,
         description="PostgreSQL that is published to; by default an embedded server below HOME/postgres.",
@@ -41,25 +37,15 @@ class Settings(BaseSettings):
     memory: str = Field("2GB", description="Memory that the engine may use before it spills to disk.")
     threads: int | None = Field(None, description="Threads of the engine; by default all cores.")
     engine: str = Field("duckdb", description="Engine that computes the tables.")
-    timezone: str | None = Field(
-        None, description="Zone of the shop's days; by default that of its first source."
-    )
-    currency: str | None = Field(
-        None, description="Currency of reports; by default that of the first source."
-    )
-    as_of: date | None = Field(
-        None, description="Last day that counts; by default the latest day of the data."
-    )
+    timezone: str | None = Field(None, description="Zone of the shop's days; by default that of its first source.")
+    currency: str | None = Field(None, description="Currency of reports; by default that of the first source.")
+    as_of: date | None = Field(None, description="Last day that counts; by default the latest day of the data.")
     inactive_after_months: int = Field(12, ge=1, description="Months without an order until inactive.")
     max_bad_share: float = Field(
         0.05, ge=0, le=1, description="A file that rejects a larger share of its rows is refused as a whole."
     )
-    max_bad_rows: int = Field(
-        10, ge=1, description="A file with fewer rejected rows than this is never refused."
-    )
-    settle_seconds: float = Field(
-        2.0, ge=0, description="A file that changed within this time is still being written."
-    )
+    max_bad_rows: int = Field(10, ge=1, description="A file with fewer rejected rows than this is never refused.")
+    settle_seconds: float = Field(2.0, ge=0, description="A file that changed within this time is still being written.")
     keep_releases: int = Field(7, ge=1, description="Releases that stay in the lake for a rollback.")
     refresh_at: str = Field("02:30", description="Local time of the nightly refresh.", pattern=r"^\d\d:\d\d$")
     sensor_seconds: int = Field(30, ge=5, description="Seconds between two looks of the sensor into landing.")

@@ -96,7 +96,8 @@ def _measure(home: Home, files: Files, script_files: Files, work: Path, busy: fl
     data.drop(files.next_day.iterdir(), native)
     next_day = cxa(home, "run")
     changed = rows_of(
-        home, "select sum(rows_inserted), sum(rows_updated), sum(rows_deleted) from ops.release_tables where release_id = 2"
+        home,
+        "select sum(rows_inserted), sum(rows_updated), sum(rows_deleted) from ops.release_tables where release_id = 2",
     )
     return Figures(
         files, script_files, busy, first, next_day, script, postgres_seconds, floor_seconds, published, changed[0]
@@ -111,7 +112,8 @@ def _tell(found: Figures) -> list[str]:
     names = ("start", "read", "compute", "check", "publish")
     runs = (("everything", found.first), ("one more day", found.next_day))
     rows = [
-        [name, *(f"{stages(run)[n]:.1f}" for n in names), f"{run.seconds:.1f}", f"{run.peak:,.0f}"] for name, run in runs
+        [name, *(f"{stages(run)[n]:.1f}" for n in names), f"{run.seconds:.1f}", f"{run.peak:,.0f}"]
+        for name, run in runs
     ]
     inserted, updated, deleted = found.changed
     floor_parts, postgres_parts = (

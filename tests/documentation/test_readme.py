@@ -51,7 +51,9 @@ def test_the_demo_ends_with_the_summary_that_the_readme_shows(cxa):
     missing = [line for line in shown("ends with:") if line.strip() and line not in summary]
     assert not missing
     answer = cxa("ask", "top5_customers", CXA_HOME="data/demo").splitlines()
-    assert [line.rstrip() for line in answer] == [line.rstrip() for line in shown("Ask it something") if not line.startswith("$")]
+    assert [line.rstrip() for line in answer] == [
+        line.rstrip() for line in shown("Ask it something") if not line.startswith("$")
+    ]
 
 
 def test_the_readme_names_its_two_commands():
