@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cxa_pipeline.warehouse.address import with_database
-from tests.support.databases import create_database, database_name, differences, drop_database
+from tests.support.databases import database_name, differences, drop_database, execute
 from tests.support.shops import LAST_DAY, Shop
 
 
@@ -43,10 +43,6 @@ def test_a_rollback_restores_the_earlier_release_and_holds_it_until_a_run_by_han
 def test_a_database_that_was_dropped_is_published_again_without_computing(shop: Shop):
     before, results, url = shop.dump(), shop.results(), shop.url
     drop_database(url)
-    empty = create_database(url)
-    drop_database(empty)
-    from tests.support.databases import execute
-
     execute(with_database(url, "postgres"), f"create database {database_name(url)}")
     assert shop.idle() is None
     result = shop.run()

@@ -136,9 +136,7 @@ def test_a_server_of_somebody_else_that_stops_in_mid_run_gives_a_clear_error_and
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_thirty_kills_on_twenty_thousand_lines_end_as_if_undisturbed(
-    make_shop: Callable[..., Shop], scratch: Path
-):
+def test_thirty_kills_on_twenty_thousand_lines_end_as_if_undisturbed(make_shop: Callable[..., Shop], scratch: Path):
     shop = make_shop(config=LARGE)
     shop.drop_days(LAST_DAY, LARGE.start)
     shop.run()
