@@ -59,6 +59,8 @@ def _execute(
         "by_hand": True,
     }
     with open_instance(home) as instance:
+        # Hold sessions open: by default each of the run's hundreds of events opens one of its own.
+        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
         run = job.execute_in_process(
             instance=instance,
             run_config={"ops": {"shop": {"config": config}}, "loggers": QUIET},

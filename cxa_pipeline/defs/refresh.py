@@ -96,7 +96,7 @@ def _events(
             yield _materialization(project, report)
         for check in result.checks.get(table, ()):
             key = dg.AssetCheckKey(asset_key(table), check.rule)
-            if key in selected_checks:
+            if key in selected_checks and (table in emitted or not check.passed):
                 yield _check_result(table, check)
 
 
