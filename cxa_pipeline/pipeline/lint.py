@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cxa_pipeline.contracts import Contract
+from cxa_pipeline.contracts import Contract, validate_odcs
 from cxa_pipeline.contracts.model import SCHEMAS
 from cxa_pipeline.engine.dialect import lint as lint_dialect
+from cxa_pipeline.errors import ContractError
 from cxa_pipeline.pipeline.project import COMPUTED, Project
 
 
@@ -52,6 +53,10 @@ def _orphans(project: Project) -> Iterator[Finding]:
 
 def _contract(project: Project, contract: Contract) -> Iterator[Finding]:
     where = str(contract.sql_path or contract.yaml_path)
+    try:
+        validate_odcs(contract.yaml_path)
+    except ContractError as error:
+        yield Finding(str(contract.yaml_path), error.what, "; ".join(error.evidence))
     if contract.kind in COMPUTED and contract.sql_path is None:
         yield Finding(where, "has no SQL", f"add {contract.table}.sql")
     if contract.kind == "seed" and contract.seed_path is None:
