@@ -24,7 +24,7 @@ FILE = "file"
 class Mapping:
     """One mapping: its path, its syntax tree, and what it reads and gives.
 
-    `reads` are the columns it names (of `file` or of its own CTEs), `gives` those of its result,
+    `reads` are the columns of `file` that it names, `gives` those of its result,
     without `line`. `fingerprint` ignores comments and format.
     """
 
@@ -86,7 +86,12 @@ def load_mapping(path: Path, canonical: Collection[str]) -> Mapping:
             [f"unknown: {name}" for name in sorted(unknown)] or "line is missing",
             f"the columns are {', '.join(canonical)}",
         )
-    reads = {column.name for column in model.tree.find_all(exp.Column)} - {"line"}
+    reads = {
+        column.name
+        for select in model.tree.find_all(exp.Select)
+        if _reads_file(select)
+        for column in select.find_all(exp.Column)
+    } - {"line"}
     gives = tuple(name for name in gives if name != "line")
     return Mapping(path, model.tree, model.fingerprint, frozenset(reads), gives)
 
@@ -108,6 +113,11 @@ def translate_condition(sql: str, types: Types[str, str], where: str) -> str:
 def columns_of_condition(sql: str) -> frozenset[str]:
     """The columns that a condition names."""
     return frozenset(column.name for column in parse_one(sql, dialect="postgres").find_all(exp.Column))
+
+
+def _reads_file(select: exp.Select) -> bool:
+    source = select.args.get("from_")
+    return source is not None and isinstance(source.this, exp.Table) and source.this.name == FILE
 
 
 def _inner_queries(tree: exp.Query) -> bool:
