@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -33,7 +33,7 @@ def demo() -> None:
     landing = home.landing / "native"
     if not any(landing.glob("*")):
         say(f"making up a shop in {landing}")
-        _write_shop("demo", landing, home.folder / "truth.json", dirt=0.002)
+        _write_shop("demo", landing, home.folder / "truth.json", None, dirt=0.002)
     with progress("working"):
         result = refresh(home)
     code = report(result)
@@ -50,6 +50,7 @@ def demo() -> None:
 @click.option("--preset", type=PRESETS, default="demo", show_default=True, help="Size of the shop.")
 @click.option("--seed", type=int, help="Another seed makes another shop; the same one the same files.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day; a later one only adds rows.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Write only what is new from this day on.")
 @click.option("--dirt", type=click.FloatRange(0, 0.2), help="Share of rows planted to be rejected, doubled or late.")
 @click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Where to write what was planted.")
 def generate(
@@ -57,6 +58,7 @@ def generate(
     preset: str,
     seed: int | None,
     until: datetime | None,
+    since: datetime | None,
     dirt: float | None,
     truth: Path | None,
 ) -> None:
@@ -65,27 +67,28 @@ def generate(
     The truth behind them (rates, effects, affinities, planted dirt) is written beside, as JSON.
 
     \b
-    Example:  cxa generate --preset sample /tmp/shop --dirt 0.01
+    Examples:  cxa generate --preset sample /tmp/shop --dirt 0.01
+               cxa generate --until 2025-07-01 --since 2025-07-01
     """
     home = open_home()
     target = directory or home.landing / "native"
-    if target.is_dir() and any(target.iterdir()):
+    if not since and target.is_dir() and any(target.iterdir()):
         raise RunError("The folder is not empty", where=str(target), advice="name another DIRECTORY, or empty this one")
     changes = {"seed": seed, "end": until.date() if until else None, "dirt": dirt}
-    _write_shop(preset, target, truth or target.parent / "truth.json", **changes)
+    planted = truth or (target.parent if directory else home.folder) / "truth.json"
+    _write_shop(preset, target, planted, since.date() if since else None, **changes)
     files = sorted(path for path in target.iterdir() if path.is_file())
     size = sum(path.stat().st_size for path in files)
-    planted = truth or target.parent / "truth.json"
     say(f"{len(files)} files with {size / 1e6:,.1f} MB in {target}; what was planted: {planted}")
 
 
-def _write_shop(preset: str, target: Path, truth_path: Path, **changes: object) -> None:
+def _write_shop(preset: str, target: Path, truth_path: Path, since: date | None, **changes: object) -> None:
     from cxa_pipeline.synthetic import ShopConfig, generate
 
     config = ShopConfig.preset(preset, **{name: value for name, value in changes.items() if value is not None})
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    truth = generate(config, part)
+    truth = generate(config, part, since)
     truth.write(truth_path)
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(part.iterdir()):
