@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from cxa_pipeline.contracts.model import Contract, Rule
+from cxa_pipeline.errors import WarehouseError
 
 SUITE_KINDS = ("failing_rows", "expectation")
 STAGED = "staged_rows"
@@ -71,13 +72,24 @@ class Expectations:
         return context
 
     def evaluate(self, contract: Contract, schema: str, table: str) -> list[CheckResult]:
-        """Evaluate the suite of a contract on `schema.table`; an empty list where the contract has no such rule."""
+        """Evaluate the suite of a contract on `schema.table`; an empty list where the contract has no such rule.
+
+        Raises:
+            WarehouseError: PostgreSQL was lost meanwhile; that is no answer of a check.
+        """
         rules = suite_rules(contract)
         if not rules:
             return []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own making: modules that Python will drop, parameters that it will
-            return self._evaluate(contract, rules, schema, table)
+            try:
+                return self._evaluate(contract, rules, schema, table)
+            except WarehouseError:
+                raise
+            except Exception as error:
+                if _server_is_lost(str(error)):
+                    raise _lost(contract, str(error)) from error
+                raise
 
     def _evaluate(self, contract: Contract, rules: Sequence[Rule], schema: str, table: str) -> list[CheckResult]:
         import great_expectations as gx
@@ -121,6 +133,8 @@ def _result(rule: Rule, contract: Contract, outcome: Any, table: str) -> CheckRe
     if rule.kind == "failing_rows" and isinstance(observed, int):
         failed = observed
     if problem := _exception(outcome.exception_info or {}):
+        if _server_is_lost(problem):
+            raise _lost(contract, problem)
         observed = f"the check could not be evaluated: {problem}"
     return CheckResult(
         rule=rule.name,
@@ -139,6 +153,25 @@ def _exception(info: Mapping[str, Any]) -> str | None:
         if entry.get("raised_exception"):
             return str(entry.get("exception_message")).strip().splitlines()[0]
     return None
+
+
+def _server_is_lost(message: str) -> bool:
+    """Whether a message of SQLAlchemy names an error of the connection or the server, not of the query."""
+    from psycopg2 import InterfaceError, OperationalError, errors
+
+    found = re.search(r"\(psycopg2\.(?:errors\.)?(\w+)\)", message)
+    known = {"OperationalError": OperationalError, "InterfaceError": InterfaceError}
+    kind = (known.get(found[1]) or getattr(errors, found[1], None)) if found else None
+    return isinstance(kind, type) and issubclass(kind, (OperationalError, InterfaceError))
+
+
+def _lost(contract: Contract, message: str) -> WarehouseError:
+    return WarehouseError(
+        "PostgreSQL was lost while a table was checked",
+        where=contract.key,
+        evidence=message[message.index("(psycopg2") :].splitlines()[0],
+        advice="see that PostgreSQL runs (`cxa db start`), then run again: what was finished stays",
+    )
 
 
 def failing(results: Iterable[CheckResult]) -> list[CheckResult]:

@@ -18,13 +18,14 @@ from cxa_pipeline.contracts import Contract
 from cxa_pipeline.contracts.ddl import TableName
 from cxa_pipeline.contracts.expectations import CheckResult, Expectations
 from cxa_pipeline.engine.protocol import Engine, Relation
+from cxa_pipeline.errors import WarehouseError
 from cxa_pipeline.pipeline.audit import constraints_broken, constraints_hold
 from cxa_pipeline.pipeline.build import Month, Version
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import digest
 from cxa_pipeline.pipeline.release import EMPTY, Release, read_release
 from cxa_pipeline.warehouse.address import sqlalchemy_url
-from cxa_pipeline.warehouse.connection import connect
+from cxa_pipeline.warehouse.connection import connect, is_lost, unreachable
 from cxa_pipeline.warehouse.ledger import Held
 from cxa_pipeline.warehouse.publication import Publication, PublicationResult, Records, TableChange
 from cxa_pipeline.warehouse.publish import publish
@@ -85,9 +86,18 @@ class Publisher:
         return [c for c in self.project.catalog if c.published]
 
     def held(self) -> Held:
-        """What PostgreSQL shows now."""
-        with closing(connect(self.home.database(), autocommit=True)) as connection:
-            return held(connection, self.contracts)
+        """What PostgreSQL shows now; asked once more if the session is lost."""
+        import psycopg
+
+        for attempt in (1, 2):
+            url = self.home.database()
+            try:
+                with closing(connect(url, autocommit=True)) as connection:
+                    return held(connection, self.contracts)
+            except psycopg.Error as error:
+                if attempt == 2 or not is_lost(error):
+                    raise unreachable(error, url) from error
+        raise AssertionError("unreachable")
 
     def shown(self) -> Release:
         """The release that PostgreSQL shows; `EMPTY` where it shows none that the lake knows."""
@@ -108,9 +118,18 @@ class Publisher:
             return constraints_broken(contract, error)
         self._spent(table, "stage", begun)
         begun = time.monotonic()
-        found = self._expectations.evaluate(contract, staged.name.schema, staged.name.table)
+        found = self._evaluate(contract, staged)
         self._spent(table, "audit", begun)
         return constraints_hold(contract) + found
+
+    def _evaluate(self, contract: Contract, staged: StagedTable) -> list[CheckResult]:
+        """Evaluate the suite; once more, on a server that was started again, if the first was lost meanwhile."""
+        try:
+            return self._expectations.evaluate(contract, staged.name.schema, staged.name.table)
+        except WarehouseError as error:
+            log.warning("%s: PostgreSQL was lost during the checks, asking again: %s", contract.key, error.what)
+            del self._expectations
+            return self._expectations.evaluate(contract, staged.name.schema, staged.name.table)
 
     def close(self) -> None:
         """Give the sessions back."""

@@ -110,23 +110,37 @@ def run_and_kill_postgres(shop: Shop, pattern: str) -> None:
     assert last.startswith(DONE), last
 
 
-def test_a_server_of_somebody_else_that_stops_in_mid_run_gives_a_clear_error_and_the_next_run_goes_on(
+def test_a_server_that_stops_while_a_check_runs_gives_a_clear_error_and_no_failed_check(
     first_shop: Shop, first_dump: Dump, scratch: Path
 ):
+    def add_slow_rule(document: dict) -> None:
+        rule = {
+            "name": "takes_its_time",
+            "description": "A rule that every row keeps, after a while.",
+            "severity": "error",
+            "type": "sql",
+            "query": "select order_id from core.orders where order_id is null or (select pg_sleep(1.5)) is null",
+            "mustBe": 0,
+        }
+        document["schema"][0].setdefault("quality", []).append(rule)
+
     server = EmbeddedServer(scratch / "other" / "postgres")
     shop = copy_shop(first_shop, scratch / "other-home")
     try:
         shop.others.append(scratch / "other")
         drop_database(shop.url)
         shop.home = replace(shop.home, postgres_url=server.ensure_started())
+        shop.edit_yaml("core/orders.yaml", add_slow_rule)
         child = start_run(shop)
-        assert child.wait_for("rows staged")
+        assert child.wait_for(r"core\.orders: .*rows staged")
+        time.sleep(0.7)
         server.stop()
         said = child.finish()
         assert said.startswith(FAILED) and "WarehouseError" in said
         assert "  seen:  " in said and "  do:    " in said and "password" not in said
         server.ensure_started()
-        assert start_run(shop).finish().startswith(f"{DONE} release 1, 0 tables")
+        assert start_run(shop).finish().startswith(f"{DONE} release 2, 0 tables")
+        assert shop.rows("select count(*) from ops.release_tables where held_back_since is not null") == [(0,)]
         assert differences(first_dump, shop.dump()) == []
     finally:
         server.stop()

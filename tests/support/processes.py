@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -119,6 +120,9 @@ def _run(lines: Connection, home: Home, by_hand: bool) -> None:
         result = run(home, "test", by_hand=by_hand)
     except CxaError as error:
         lines.send(f"{FAILED} {type(error).__name__}\n{error}")
+    except BaseException:
+        lines.send(traceback.format_exc())
+        raise
     else:
         lines.send(f"{DONE} release {result.release.number}, {len(result.computed)} tables computed")
 
