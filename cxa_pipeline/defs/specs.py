@@ -50,7 +50,7 @@ def _spec(project: Project, contract: Contract) -> dg.AssetSpec:
         kinds=kinds,
         owners=[f"team:{contract.owner}"],
         tags={tag: "" for tag in contract.tags},
-        code_version=None if contract.kind in ("landed", "record") else project.definition_hash(contract.key)[:12],
+        code_version=project.code_version(contract.key),
         skippable=True,
         metadata={
             "dagster/column_schema": column_schema(contract),

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from sqlglot import exp, parse
@@ -46,7 +47,6 @@ class Model:
         text: The SQL as written.
         tree: Its syntax tree; treat as read-only.
         dependencies: The tables it reads, as `schema.table`.
-        fingerprint: Hash of the syntax tree, the same for other comments and formatting.
     """
 
     name: str
@@ -54,7 +54,11 @@ class Model:
     text: str
     tree: exp.Query
     dependencies: frozenset[str]
-    fingerprint: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the syntax tree, the same for other comments and formatting."""
+        return fingerprint(self.tree)
 
 
 class Lineage(NamedTuple):
@@ -73,7 +77,7 @@ def parse_model(sql: str, name: str) -> Model:
     """
     tree = parse_query(sql, name)
     tables = {table_key(table) for table in tree.find_all(exp.Table) if table.db}
-    return Model(name, describe(sql), sql, tree, frozenset(tables), fingerprint(tree))
+    return Model(name, describe(sql), sql, tree, frozenset(tables))
 
 
 def parse_query(sql: str, name: str) -> exp.Query:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.lake import Lake
 from cxa_pipeline.pipeline.project import Project, load_project
 from cxa_pipeline.sources.definition import Sources, load_sources
 from cxa_pipeline.warehouse.server import EmbeddedServer
+
+if TYPE_CHECKING:
+    from cxa_pipeline.engine.duckdb import DuckDBEngine
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Home:
 
     def engine(self) -> DuckDBEngine:
         """A new engine, spilling below the home."""
+        from cxa_pipeline.engine.duckdb import DuckDBEngine
+
         return DuckDBEngine(memory=self.memory, threads=self.threads, temp_directory=self.folder / "tmp")
 
     def database(self) -> str:

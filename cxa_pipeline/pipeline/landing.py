@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from cxa_pipeline.engine.duckdb import DuckDBEngine
+from cxa_pipeline.engine.protocol import Engine
 from cxa_pipeline.lake import run_lock
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.sources.batch import Limits
@@ -32,7 +32,7 @@ def allow_windows(home: Home, files: Collection[str]) -> None:
         home.lake.set_fact("windows", {"allowed": sorted(allowed | set(files))})
 
 
-def read_landing(home: Home, engine: DuckDBEngine, now: datetime | None = None) -> IngestResult:
+def read_landing(home: Home, engine: Engine, now: datetime | None = None) -> IngestResult:
     """Land and read what is new, and say which rows stand; the caller holds the lock."""
     options = IngestOptions(
         timezone=home.timezone,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -145,6 +146,15 @@ class Project:
         made_by = self.models[table].fingerprint if table in self.models else contract.kind
         parts = [made_by, [(c.name, c.type) for c in contract.columns], contract.primary_key, contract.month]
         return digest(parts)
+
+    def code_version(self, table: str) -> str:
+        """What Dagster shows as the version of the code: the SQL without comments and line breaks, types and keys.
+
+        Unlike `definition_hash` it needs no syntax tree written out, which for all tables takes a tenth of a second.
+        """
+        contract = self.catalog[table]
+        text = " ".join(re.sub(r"--[^\n]*", "", self.sql.get(table, contract.kind)).split())
+        return digest([text, [(c.name, c.type) for c in contract.columns], contract.primary_key])[:12]
 
     def rules_hash(self, table: str) -> str:
         """Hash of what is checked about a table."""

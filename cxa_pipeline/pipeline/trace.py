@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cxa_pipeline.contracts import Contract
-from cxa_pipeline.engine.duckdb import DuckDBEngine
-from cxa_pipeline.engine.protocol import Relation
+from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import run_lock
 from cxa_pipeline.pipeline.home import Home
@@ -118,7 +117,7 @@ def _behind(contract: Contract, row: Mapping[str, Any]) -> tuple[str, list[str]]
 
 
 def _lines(
-    home: Home, engine: DuckDBEngine, dataset: str, conditions: list[str]
+    home: Home, engine: Engine, dataset: str, conditions: list[str]
 ) -> tuple[list[tuple[str, int, str, dict[str, Any]]], int]:
     landed = _landing(home, engine).datasets[dataset]
     relation = landed.whole.relation
@@ -151,7 +150,7 @@ def _steps(home: Home, table: str) -> list[str]:
     ]
 
 
-def _landing(home: Home, engine: DuckDBEngine) -> IngestResult:
+def _landing(home: Home, engine: Engine) -> IngestResult:
     with run_lock(home.lake, "cxa trace", datetime.now(UTC), wait=60):
         return read_landing(home, engine)
 
