@@ -61,4 +61,8 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     from dagster._core.instance.ref import InstanceRef
 
     storage = {"storage": {"postgres": {"postgres_url": storage_url(home)}}}
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_folder(home)), overrides=storage))
+    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_folder(home)), overrides=storage))
+    # By default each of some thousand queries opens a connection. One that is a second old is not used again, so that
+    # a server that was restarted in between is found again.
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=1, max_overflow=20)
+    return instance

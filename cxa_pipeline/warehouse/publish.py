@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 5
 PATIENCE = 60.0
 """Seconds to wait for other sessions' locks."""
+MONTHLY_STATISTICS = 20
+"""Detail of the statistics of monthly tables; PostgreSQL's default is 100."""
 Progress = Callable[[TableResult], None]
 
 
@@ -251,8 +253,12 @@ def _finish(connection: psycopg.Connection[Any], publication: Publication, resul
 
     try:
         schema.tighten(connection, publication.contracts)
+        monthly = {contract.key for contract in publication.contracts if contract.month}
         for table in result.tables.values():
             if table.inserted + table.updated + table.deleted > 0.1 * table.rows:
+                # Each month is sampled, and all of them once more: with full samples that costs more than the release.
+                target = MONTHLY_STATISTICS if table.table in monthly else "default"
+                connection.execute(f"set default_statistics_target = {target}".encode())
                 connection.execute(f"analyze {TableName(*table.table.split('.', 1)).sql}".encode())
         names = [change.staged.name for change in publication.changes if change.staged]
         connection.execute(f"set lock_timeout = '{schema.LOCK_TIMEOUT}'".encode())
