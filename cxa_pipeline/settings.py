@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     currency: str | None = Field(None, description="Currency of reports; by default that of the first source.")
     as_of: date | None = Field(None, description="Last day that counts; by default the latest day of the data.")
     inactive_after_months: int = Field(12, ge=1, description="Months without an order until inactive.")
+    session_timeout_minutes: int = Field(30, ge=1, description="Minutes without an event that end a session.")
+    funnel_window_days: int = Field(14, ge=1, description="Days from the first view in which a funnel may end.")
+    rfm_window_days: int | None = Field(None, ge=1, description="Days of orders that RFM scores; by default all.")
+    min_group_size: int = Field(30, ge=1, description="Groups with fewer members are marked low_n and not ranked.")
+    data_begin_is_shop_begin: bool = Field(
+        False, description="The data begin with the shop, so that its first cohort holds new customers."
+    )
     max_bad_share: float = Field(
         0.05, ge=0, le=1, description="A file that rejects a larger share of its rows is refused as a whole."
     )
@@ -127,6 +134,17 @@ def describe(settings: Settings) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+THRESHOLDS = (
+    "inactive_after_months",
+    "session_timeout_minutes",
+    "funnel_window_days",
+    "rfm_window_days",
+    "min_group_size",
+    "data_begin_is_shop_begin",
+)
+"""Settings that are columns of `core.parameters` under the same name."""
+
+
 def home_values(settings: Settings) -> dict[str, object]:
     """The plain values that `pipeline.home.Home` takes."""
     return {
@@ -141,9 +159,7 @@ def home_values(settings: Settings) -> dict[str, object]:
         "timezone": settings.timezone,
         "currency": settings.currency,
         "as_of": settings.as_of,
-        "thresholds": {
-            "inactive_after_months": settings.inactive_after_months,
-        },
+        "thresholds": {name: getattr(settings, name) for name in THRESHOLDS},
         "max_bad_share": settings.max_bad_share,
         "max_bad_rows": settings.max_bad_rows,
         "settle_seconds": settings.settle_seconds,

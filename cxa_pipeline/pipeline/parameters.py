@@ -11,6 +11,20 @@ DEFAULTS: dict[str, Any] = {
     "age_max": 120,
     "amount_tolerance": "0.01",
     "amount_tolerance_share": "0.005",
+    "session_max_hours": 24,
+    "engaged_seconds": 10,
+    "session_match_minutes": 5,
+    "purchase_match_minutes": 10,
+    "purchase_lookback_days": 30,
+    "dwell_cap_seconds": 600,
+    "cart_grace_hours": 24,
+    "cart_recovery_days": 7,
+    "weight_view": 1,
+    "weight_wishlist": 2,
+    "weight_cart": 3,
+    "weight_purchase": 5,
+    "high_value_share": "0.2",
+    "loyal_above_orders": 10,
 }
 """Columns that no setting changes; what they mean stands in the contract."""
 

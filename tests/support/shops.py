@@ -18,6 +18,7 @@ import yaml
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.result import RunResult
 from cxa_pipeline.pipeline.run import roll_back, run, up_to_date
+from cxa_pipeline.settings import THRESHOLDS, Settings
 from cxa_pipeline.synthetic import ShopConfig, generate
 from tests.support.databases import Dump, create_database, drop_database, dump, execute, rows
 
@@ -194,7 +195,7 @@ def new_shop(folder: Path, server: str | None, config: ShopConfig = SMALL, **val
         "postgres_url": create_database(server) if server else None,
         "threads": 2,
         "timezone": "Europe/Berlin",
-        "thresholds": {"inactive_after_months": 12},
+        "thresholds": {name: Settings.model_fields[name].default for name in THRESHOLDS},
         "settle_seconds": 0.0,
     }
     (folder / "landing").mkdir(parents=True)
