@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,6 +72,11 @@ class Expectations:
         context.data_sources.add_sql("warehouse", connection_string=self.url)
         return context
 
+    def prepare(self) -> None:
+        """Import Great Expectations and connect, ahead of the first suite."""
+        with _own_warnings_ignored():
+            _ = self._context
+
     def evaluate(self, contract: Contract, schema: str, table: str) -> list[CheckResult]:
         """Evaluate the suite of a contract on `schema.table`; an empty list where the contract has no such rule.
 
@@ -80,8 +86,7 @@ class Expectations:
         rules = suite_rules(contract)
         if not rules:
             return []
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its own making: modules that Python will drop, parameters that it will
+        with _own_warnings_ignored():
             try:
                 return self._evaluate(contract, rules, schema, table)
             except WarehouseError:
@@ -111,6 +116,14 @@ class Expectations:
         if "_context" in self.__dict__:
             engine = self._context.data_sources.get("warehouse").get_engine()
             engine.dispose()
+
+
+@contextmanager
+def _own_warnings_ignored() -> Iterator[None]:
+    """Without warnings of its own making: modules that Python will drop, parameters that it will."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _expectation(contract: Contract, rule: Rule) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -137,16 +137,24 @@ class Builder:
                 self._know(table, (n.version for n in needs if n.version))
         return found
 
-    def build(self, tables: Collection[str], force: Mapping[str, Collection[Month]] | None = None) -> Versions:
+    def build(
+        self,
+        tables: Collection[str],
+        force: Mapping[str, Collection[Month]] | None = None,
+        built: Callable[[str, Collection[Version]], None] | None = None,
+    ) -> Versions:
         """Find or compute every one of `tables`, in the order of the graph.
 
         Args:
             tables: What to build, with all that it reads.
             force: Tables to compute anew though they exist, with their months (empty: all).
+            built: Called with each table and its versions.
         """
         for table in self.project.order:
             if table in tables and self.project.catalog[table].kind != "landed":
                 self._build(table, force or {})
+                if built:
+                    built(table, self.versions[table].values())
         return self.versions
 
     def carry_over(self, versions: Mapping[str, Mapping[Month, Version]]) -> None:

@@ -65,7 +65,10 @@ class Project:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Every table but the records of `ops`, each after all that it reads."""
+        """Every table but the records of `ops`, each after all that it reads.
+
+        Among tables that could be next, those that PostgreSQL holds come first: it loads them meanwhile.
+        """
         graph = {c.key: self.dependencies(c.key) for c in self.catalog if c.kind != "record"}
         for table, reads in graph.items():
             if missing := sorted(set(reads) - set(graph)):
@@ -76,9 +79,15 @@ class Project:
                     advice="correct the name, or add the table's .sql and .yaml",
                 )
         try:
-            return tuple(TopologicalSorter(graph).static_order())
+            sorter = TopologicalSorter(graph)
+            sorter.prepare()
         except CycleError as error:
             raise ContractError("Tables read each other in a circle", evidence=" → ".join(error.args[1])) from None
+        order: list[str] = []
+        while ready := sorter.get_ready():
+            order += sorted(ready, key=lambda table: (not self.catalog[table].published, table))
+            sorter.done(*ready)
+        return tuple(order)
 
     @cached_property
     def assets(self) -> tuple[str, ...]:

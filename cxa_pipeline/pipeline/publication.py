@@ -107,6 +107,10 @@ class Publisher:
 
     # --- staging and audit ---------------------------------------------------------------------------------
 
+    def warm_up(self) -> None:
+        """Load what checks need; it takes seconds."""
+        self._expectations.prepare()
+
     def audit(self, table: str, versions: Collection[Version]) -> list[CheckResult]:
         """Stage versions of a table and evaluate its checks on the staging table."""
         contract = self.project.catalog[table]

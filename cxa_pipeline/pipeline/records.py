@@ -235,7 +235,7 @@ def _missing_values(told: Telling) -> Iterator[Row]:
         if contract.schema != "core" or contract.kind not in ("table", "monthly") or not released:
             continue
         paths = tuple(v.path for v in (released.versions or {}).values())
-        counts = [f"count(*) filter (where {_is_missing(c)}) as {c.name}" for c in contract.columns]
+        counts = [f"count(*) - count({_present(c)}) as {c.name}" for c in contract.columns]
         columns = (OutputColumn("n", "bigint"), *(OutputColumn(c.name, "bigint") for c in contract.columns))
         relation = Relation(paths, columns=told.project.output_columns(contract.key))
         sql = f"select count(*) as n, {', '.join(counts)} from {contract.key}"
@@ -252,6 +252,5 @@ def _missing_values(told: Telling) -> Iterator[Row]:
             }
 
 
-def _is_missing(column: Column) -> str:
-    absent = f"{column.name} is null"
-    return f"{absent} or {column.name} = 'Unknown'" if column.type == "text" else absent
+def _present(column: Column) -> str:
+    return f"nullif({column.name}, 'Unknown')" if column.type == "text" else column.name

@@ -16,8 +16,9 @@ from datetime import UTC, date, datetime
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import run_lock
-from cxa_pipeline.pipeline.audit import accounts_balance, audit_on_engine, audit_parts, known, remember
+from cxa_pipeline.pipeline.audit import accounts_balance, audit_parts, known
 from cxa_pipeline.pipeline.build import Builder
+from cxa_pipeline.pipeline.checking import Checker
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.landing import pending, read_landing
 from cxa_pipeline.pipeline.parameters import parameters
@@ -105,18 +106,20 @@ class _Run:
         tables = self._tables(selection)
         with self._stage("read"):
             self._wait_for_files()
-            ingested = self._ingest()
-        if not tables:
-            self._report_landed(ingested, self.previous)
-            return self.result
-        builder = self._builder(ingested)
-        with self._stage("compute"):
-            builder.build(tables, force)
-            builder.carry_over({t: r.versions for t, r in self.previous.tables.items() if r.versions is not None})
-        self.result.computed = builder.computed
-        with self._stage("check"):
-            self._audit(builder)
-            outcomes = reconcile(builder)
+        with Checker(self.publisher, busy=bool(tables and pending(self.home).settled)) as checker:
+            with self._stage("read"):
+                ingested = self._ingest()
+            if not tables:
+                self._report_landed(ingested, self.previous)
+                return self.result
+            builder = self._builder(ingested)
+            with self._stage("compute"):
+                builder.build(tables, force, checker.begin)
+                builder.carry_over({t: r.versions for t, r in self.previous.tables.items() if r.versions is not None})
+            self.result.computed = builder.computed
+            with self._stage("check"):
+                checker.finish(builder)
+                outcomes = reconcile(builder)
         release = self._release(builder, ingested, outcomes, write=publish)
         if publish:
             with self._stage("publish"):
@@ -173,24 +176,6 @@ class _Run:
 
     def _builder(self, ingested: IngestResult) -> Builder:
         return Builder(self.project, self.home.lake, self.engine, ingested.datasets, parameters(self.home))
-
-    def _audit(self, builder: Builder) -> None:
-        """Check every version that was not checked yet; PostgreSQL's staging tables for what it will hold."""
-        lake, project = self.home.lake, self.project
-        for table in builder.built:
-            contract = project.catalog[table]
-            unchecked = [v for v in builder.versions[table].values() if known(lake, project, v) is None]
-            if not unchecked:
-                continue
-            if contract.kind == "view" or not contract.published:
-                for version in unchecked:
-                    results = audit_on_engine(self.engine, contract, builder.relation(table, version.month))
-                    remember(lake, project, version, results)
-            else:
-                results = self.publisher.audit(table, unchecked)
-                for version in unchecked:
-                    remember(lake, project, version, results)
-            log.debug("%s: checked", table)
 
     def _release(self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome], write: bool) -> Release:
         """The release that the versions make; the newest one where it shows the same."""
@@ -297,7 +282,8 @@ class _Run:
     def _stage(self, name: str) -> Iterator[None]:
         begun = time.monotonic()
         yield
-        self.result.seconds[name] = round(time.monotonic() - begun, 2)
+        spent = self.result.seconds.get(name, 0.0) + time.monotonic() - begun
+        self.result.seconds[name] = round(spent, 2)
 
 
 def _refusals(found: IngestResult) -> dict[str, str]:
