@@ -1,4 +1,4 @@
-"""A shop that was run once; scenarios work on copies of it, or begin with an empty one."""
+"""A shop that was run once, with some of the tables; scenarios work on copies of it, or begin with an empty one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from typing import Any
 import pytest
 
 from tests.support.databases import Dump
-from tests.support.shops import LAST_DAY, Shop, copy_shop, new_shop
+from tests.support.shops import LAST_DAY, SQL_ROOT, Shop, copy_shop, new_shop
+from tests.support.slim import slim_sql
 
 
 @pytest.fixture(scope="session")
-def first_shop(scratch: Path, postgres_url: str) -> Iterator[Shop]:
+def slim(scratch: Path) -> Path:
+    """The part of `sql/` on which scenarios run."""
+    return slim_sql(SQL_ROOT, scratch / "project" / "sql")
+
+
+@pytest.fixture(scope="session")
+def first_shop(scratch: Path, slim: Path, postgres_url: str) -> Iterator[Shop]:
     """The synthetic shop up to LAST_DAY, run once; nobody changes it."""
-    shop = new_shop(scratch / "first", postgres_url)
+    shop = new_shop(scratch / "first", postgres_url, sql_root=slim)
     shop.drop_days(LAST_DAY, shop.config.start)
     result = shop.run()
     assert result.published and not result.held_back and not result.refused
@@ -40,12 +47,13 @@ def shop(first_shop: Shop, scratch: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def make_shop(scratch: Path, postgres_url: str) -> Iterator[Callable[..., Shop]]:
+def make_shop(scratch: Path, slim: Path, postgres_url: str) -> Iterator[Callable[..., Shop]]:
     """Makes empty shops, each with a database of its own."""
     made: list[Shop] = []
 
     def make(embedded: bool = False, **values: Any) -> Shop:
-        shop = new_shop(scratch / f"new-{uuid.uuid4().hex[:8]}", None if embedded else postgres_url, **values)
+        folder, server = scratch / f"new-{uuid.uuid4().hex[:8]}", None if embedded else postgres_url
+        shop = new_shop(folder, server, **{"sql_root": slim, **values})
         made.append(shop)
         return shop
 
