@@ -20,7 +20,7 @@ import yaml
 
 from cxa_pipeline.contracts import Catalog, load_catalog
 from cxa_pipeline.engine.protocol import OutputColumn
-from cxa_pipeline.engine.sql import Model, column_lineage, columns_read, parse_model
+from cxa_pipeline.engine.sql import Model, column_lineage, columns_read, read_model
 from cxa_pipeline.errors import ContractError
 
 COMPUTED = ("table", "monthly", "view")
@@ -191,7 +191,8 @@ def load_project(sql_root: Path) -> Project:
     """
     catalog = load_catalog(sql_root)
     sql = {c.key: c.sql_path.read_text(encoding="utf-8") for c in catalog if c.sql_path and c.kind in COMPUTED}
-    models = {key: parse_model(text, str(catalog[key].sql_path)) for key, text in sql.items()}
+    schemas = {contract.schema for contract in catalog}
+    models = {key: read_model(text, str(catalog[key].sql_path), schemas) for key, text in sql.items()}
     return Project(catalog=catalog, models=models, sql=sql, identities=_identities(sql_root / "identities", catalog))
 
 
@@ -213,7 +214,7 @@ def _identities(folder: Path, catalog: Catalog) -> tuple[Identity, ...]:
                 derived=tuple(entry["derived"]),
                 severity=entry.get("severity", "error"),
                 sql=sql,
-                model=parse_model(sql, str(sql_path)),
+                model=read_model(sql, str(sql_path), {contract.schema for contract in catalog}),
                 path=sql_path,
             )
         )

@@ -25,13 +25,59 @@ judged as (
     union all
     select 'kpi.yearly' as derived
     union all
+    select 'kpi.return_rates' as derived
+    union all
+    select 'kpi.yesterday' as derived
+    union all
     select 'kpi.by_product' as derived
     union all
     select 'kpi.by_category' as derived
     union all
     select 'kpi.by_store' as derived
     union all
+    select 'kpi.by_channel' as derived
+    union all
     select 'kpi.by_location' as derived
+    union all
+    select 'kpi.cross_channel' as derived
+    union all
+    select 'kpi.order_traits' as derived
+    union all
+    select 'kpi.revenue_drivers' as derived
+    union all
+    select 'kpi.growth_drivers' as derived
+    union all
+    select 'kpi.revenue_concentration' as derived
+    union all
+    select 'kpi.revenue_concentration_summary' as derived
+    union all
+    select 'kpi.purchases' as derived
+    union all
+    select 'kpi.discount_effect' as derived
+    union all
+    select 'kpi.product_discounts' as derived
+    union all
+    select 'kpi.promo_codes' as derived
+    union all
+    select 'kpi.subscription_effect' as derived
+    union all
+    select 'kpi.shipping_preferences' as derived
+    union all
+    select 'kpi.lifecycle' as derived
+    union all
+    select 'kpi.stickiness' as derived
+    union all
+    select 'cohort.customer_months' as derived
+    union all
+    select 'cohort.drivers' as derived
+    union all
+    select 'cohort.groups' as derived
+    union all
+    select 'cohort.members' as derived
+    union all
+    select 'cohort.ranking' as derived
+    union all
+    select 'cohort.retention' as derived
     union all
     select 'questions.total_customers' as derived
     union all

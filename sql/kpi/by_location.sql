@@ -1,6 +1,7 @@
 -- One row per month and customer location with a line that counts: what was bought from there.
--- The location is that of the customer, not of the shop. Lines without a customer are `Guest`, customers without
--- a location `Unknown`, so that the rows add up to all net sales. Guests are no customers (`customers` is 0).
+-- The location is that of the customer, not of the shop. Lines without a customer are `Guest`, customers
+-- without a location `Unknown`, so that the rows add up to all net sales. Guests are no customers
+-- (`customers` is 0).
 with lines as (
     select
         s.sold_month as month,

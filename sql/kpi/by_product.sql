@@ -1,6 +1,7 @@
 -- One row per month and product with a line that counts: what it sold, what came back, and to how many.
--- Money stands in the month of its line, returns in the month of the return; products are as they are named now.
--- `orders` and `customers` are distinct within the row and must not be added up; guests are no customers.
+-- Money stands in the month of its line, returns in the month of the return; products are as they are named
+-- now. `orders` and `customers` are distinct within the row and must not be added up; guests are no
+-- customers.
 with lines as (
     select
         s.sold_month as month,

@@ -1,10 +1,28 @@
--- One row per grain (day, week, month, quarter, year) and period from the first day of the data to the as-of date.
--- `kpi.daily` to `kpi.yearly` are its slices; read those, or this one where a dashboard switches the grain.
--- Money stands on the day of its line, returns on the day of the return; an order counts where it began. Periods
--- without sales are there, with zeros. Growth compares complete periods only (`growth_note` says why it is NULL):
--- `_growth` with the period before, `_yoy` with the one a year before (days and weeks: 52 weeks before, the same
--- weekday); for the running period `to_date_growth` compares equally many days.
-with calendar as (
+-- One row per grain (day, week, month, quarter, year) and period from the first day of the data to the as-of
+-- date. `kpi.daily` to `kpi.yearly` are its slices; read those, or this one where a dashboard switches the
+-- grain. Money stands on the day of its line, returns on the day of the return; an order counts where it
+-- began. Periods without sales are there, with zeros. Growth compares complete periods only (`growth_note`
+-- says why it is NULL): `_growth` with the period before, `_yoy` with the one a year before (days and weeks:
+-- 52 weeks before, the same weekday); for the running period `to_date_growth` compares equally many days. In
+-- periods that are left censored old customers look new, so that growth of new customers does not compare
+-- with them. Return rates are those of `kpi.return_rates`: of what was ordered in the period, whenever it
+-- came back.
+with clock as (
+    select
+        c.data_begin_date,
+        c.as_of_date,
+        c.as_of_is_set,
+        c.currency,
+        case
+            when not p.data_begin_is_shop_begin
+                then (date_trunc('month', c.first_sale_date) + interval '1 month')::date
+        end as censored_before,
+        p.inactive_after_months
+    from core.clock as c
+    cross join core.parameters as p
+),
+
+calendar as (
     select
         d.day,
         d.week,
@@ -16,27 +34,61 @@ with calendar as (
         d.quarter_name,
         d.year_name
     from core.calendar as d
-    cross join core.clock as c
+    cross join clock as c
     where d.day <= c.as_of_date
 ),
 
-clock as (
+customers as (
     select
-        c.data_begin_date,
-        c.as_of_date,
-        c.as_of_is_set,
-        c.currency
-    from core.clock as c
+        c.join_date as day,
+        count(*) as registrations
+    from core.customers as c
+    where c.join_date is not null
+    group by c.join_date
+),
+
+outliers as (
+    select x.row_key as order_id
+    from core.outliers as x
+    where x.variable = 'order_value' and x.is_outlier
+),
+
+returns as (
+    select
+        r.grain,
+        r.period,
+        r.ordered_value,
+        r.returned_value,
+        r.return_rate,
+        r.ordered_value_30d,
+        r.returned_value_30d,
+        r.return_rate_30d,
+        r.ordered_value_60d,
+        r.returned_value_60d,
+        r.return_rate_60d,
+        r.returns_to_link,
+        r.returns_linked,
+        r.linked_return_share
+    from kpi.return_rates as r
 ),
 
 orders as (
     select
-        o.order_date,
+        o.order_id,
+        o.order_date as day,
         o.customer_id,
         o.is_first_order,
+        min(o.order_date) over (partition by o.customer_id) as first_order_date,
+        coalesce(
+            o.previous_order_date < (o.order_date - c.inactive_after_months * interval '1 month')::date,
+            false
+        ) as is_reactivation,
         o.order_value,
-        o.order_net_value
+        o.order_net_value,
+        x.order_id is not null as is_outlier
     from core.orders as o
+    cross join clock as c
+    left join outliers as x on o.order_id = x.order_id
 ),
 
 daily as (
@@ -111,6 +163,16 @@ money as (
     group by s.grain, s.period
 ),
 
+registered as (
+    select
+        s.grain,
+        s.period,
+        sum(j.registrations) as registrations
+    from slices as s
+    inner join customers as j on s.day = j.day
+    group by s.grain, s.period
+),
+
 ordered as (
     select
         s.grain,
@@ -118,12 +180,16 @@ ordered as (
         count(*) as orders,
         count(*) filter (where o.customer_id is null) as guest_orders,
         count(*) filter (where o.is_first_order) as first_orders,
+        count(*) filter (where o.is_outlier) as outlier_orders,
         count(distinct o.customer_id) as active_customers,
         count(distinct o.customer_id) filter (where o.is_first_order) as new_customers,
+        count(distinct o.customer_id) filter (where o.is_reactivation and o.first_order_date < s.period)
+            as reactivated_customers,
         sum(o.order_net_value) as orders_net_value,
+        sum(o.order_value) filter (where not o.is_outlier) as usual_order_value,
         percentile_cont(0.5) within group (order by o.order_value::double precision) as median_order_value
     from slices as s
-    inner join orders as o on s.day = o.order_date
+    inner join orders as o on s.day = o.day
     group by s.grain, s.period
 ),
 
@@ -149,20 +215,27 @@ periods as (
         coalesce(o.orders, 0) as orders,
         coalesce(o.guest_orders, 0) as guest_orders,
         coalesce(o.first_orders, 0) as first_orders,
+        coalesce(o.outlier_orders, 0) as outlier_orders,
         coalesce(o.active_customers, 0) as active_customers,
         coalesce(o.new_customers, 0) as new_customers,
+        coalesce(o.reactivated_customers, 0) as reactivated_customers,
+        case when exists (select 1 from customers as j) then coalesce(j.registrations, 0) end
+            as registrations,
         (coalesce(m.gross_sales - m.discounts, 0) / nullif(o.orders, 0))::numeric(18, 4) as aov,
         coalesce(m.gross_sales - m.discounts, 0)::double precision / nullif(o.orders, 0) as unrounded_aov,
         (o.orders_net_value / nullif(o.orders, 0))::numeric(18, 4) as aov_net,
+        (o.usual_order_value / nullif(o.orders - o.outlier_orders, 0))::numeric(18, 4) as aov_ex_outliers,
         o.median_order_value::numeric(18, 4) as median_order_value,
         c.data_begin_date <= s.period
         and (s.period_end < c.as_of_date or (s.period_end = c.as_of_date and c.as_of_is_set)) as is_complete,
         s.period_end > c.as_of_date or (s.period_end = c.as_of_date and not c.as_of_is_set) as is_running,
+        coalesce(s.period < c.censored_before, false) as is_left_censored,
         (c.as_of_date - s.period)::int as elapsed_days
     from spine as s
     cross join clock as c
     left join money as m on s.grain = m.grain and s.period = m.period
     left join ordered as o on s.grain = o.grain and s.period = o.period
+    left join registered as j on s.grain = j.grain and s.period = j.period
 ),
 
 to_date as (
@@ -186,9 +259,11 @@ final as (
         p.period_name,
         p.period_end,
         p.is_complete,
+        p.is_left_censored,
         p.currency,
         p.gross_sales,
         p.discounts,
+        p.discounts::double precision / nullif(p.gross_sales, 0) as discount_rate,
         p.returns,
         p.net_sales,
         p.shipping,
@@ -197,23 +272,43 @@ final as (
         p.orders,
         p.units,
         p.units_returned,
+        p.units::double precision / nullif(p.orders, 0) as units_per_order,
+        ((p.gross_sales - p.discounts) / nullif(p.units, 0))::numeric(18, 4) as price_per_unit,
         p.aov,
         p.aov_net,
+        p.outlier_orders,
+        p.aov_ex_outliers,
         p.median_order_value,
         p.active_customers,
         p.new_customers,
         p.active_customers - p.new_customers as returning_customers,
+        p.reactivated_customers,
+        p.registrations,
         p.new_customers::double precision / nullif(p.active_customers, 0) as acquisition_rate,
         p.new_customers::double precision / nullif(p.active_customers - p.new_customers, 0)
             as new_to_returning_ratio,
         p.first_orders,
         p.orders - p.first_orders - p.guest_orders as repeat_orders,
+        (p.orders - p.guest_orders)::double precision / nullif(p.active_customers, 0) as orders_per_customer,
         p.guest_orders,
         p.guest_net_sales,
         p.excluded_lines,
+        r.ordered_value,
+        r.returned_value,
+        r.return_rate,
+        r.ordered_value_30d,
+        r.returned_value_30d,
+        r.return_rate_30d,
+        r.ordered_value_60d,
+        r.returned_value_60d,
+        r.return_rate_60d,
+        r.returns_to_link,
+        r.returns_linked,
+        r.linked_return_share,
         b.net_sales as net_sales_prev,
         p.net_sales - b.net_sales as net_sales_change,
-        (p.net_sales - g.net_sales)::double precision / nullif(greatest(g.net_sales, 0), 0) as net_sales_growth,
+        (p.net_sales - g.net_sales)::double precision / nullif(greatest(g.net_sales, 0), 0)
+            as net_sales_growth,
         a.net_sales as net_sales_year_ago,
         (p.net_sales - y.net_sales)::double precision / nullif(greatest(y.net_sales, 0), 0) as net_sales_yoy,
         b.orders as orders_prev,
@@ -238,6 +333,17 @@ final as (
         a.active_customers as active_customers_year_ago,
         (p.active_customers - y.active_customers)::double precision / nullif(y.active_customers, 0)
             as active_customers_yoy,
+        b.new_customers as new_customers_prev,
+        p.new_customers - b.new_customers as new_customers_change,
+        case
+            when not g.is_left_censored
+                then (p.new_customers - g.new_customers)::double precision / nullif(g.new_customers, 0)
+        end as new_customers_growth,
+        a.new_customers as new_customers_year_ago,
+        case
+            when not y.is_left_censored
+                then (p.new_customers - y.new_customers)::double precision / nullif(y.new_customers, 0)
+        end as new_customers_yoy,
         t.net_sales_prev_to_date,
         (p.net_sales - t.net_sales_prev_to_date)::double precision
         / nullif(greatest(t.net_sales_prev_to_date, 0), 0) as to_date_growth,
@@ -252,6 +358,7 @@ final as (
             when y.net_sales <= 0 then 'non_positive_base'
         end as yoy_note
     from periods as p
+    inner join returns as r on p.grain = r.grain and p.period = r.period
     left join periods as b on p.grain = b.grain and p.previous_period = b.period
     left join periods as g on b.grain = g.grain and b.period = g.period and g.is_complete and p.is_complete
     left join periods as a on p.grain = a.grain and p.year_ago_period = a.period

@@ -16,16 +16,18 @@ from cxa_pipeline.pipeline.home import Home
 from tests.benchmarks import measure
 from tests.benchmarks.data import ZONE
 from tests.benchmarks.measure import Measured
+from tests.support.slim import slim_sql
 
 ROOT = Path(__file__).parents[2]
 CXA = Path(sys.executable).with_name("cxa")
 
 
 @contextmanager
-def new_home(zone: str | None = ZONE) -> Iterator[Home]:
-    """An empty home, removed afterwards with all that it holds."""
+def new_home(zone: str | None = ZONE, slim: bool = False) -> Iterator[Home]:
+    """An empty home, removed afterwards with all that it holds; `slim` has only core and the tables of periods."""
     folder = Path(tempfile.mkdtemp(prefix="cxa-bench-"))
-    home = Home(folder, ROOT / "sql", folder / "landing", folder / "lake", timezone=zone)
+    sql = slim_sql(ROOT / "sql", folder / "project" / "sql") if slim else ROOT / "sql"
+    home = Home(folder, sql, folder / "landing", folder / "lake", timezone=zone)
     try:
         yield home
     finally:
@@ -35,7 +37,7 @@ def new_home(zone: str | None = ZONE) -> Iterator[Home]:
 
 def cxa(home: Home, *arguments: str) -> Measured:
     """A command as a user calls it, measured."""
-    environment = {"CXA_HOME": str(home.folder), "CXA_PROJECT": str(ROOT)}
+    environment = {"CXA_HOME": str(home.folder), "CXA_PROJECT": str(home.sql_root.parent)}
     if home.timezone:
         environment["CXA_TIMEZONE"] = home.timezone
     return measure.run([str(CXA), *arguments], environment)

@@ -70,7 +70,7 @@ class Figures:
 @pytest.fixture(scope="module")
 def figures() -> Iterator[Figures]:
     files, script_files = data.shop(SHARE), data.shop(SCRIPT_SHARE, next_day=False)
-    with new_home() as home, TemporaryDirectory(prefix="cxa-bench-") as temporary:
+    with new_home(slim=True) as home, TemporaryDirectory(prefix="cxa-bench-") as temporary:
         Path(temporary).chmod(0o755)
         busy = measure.load()
         found = _measure(home, files, script_files, Path(temporary), busy)

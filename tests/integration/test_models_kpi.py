@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from cxa_pipeline.engine.protocol import Relation
 from tests.independent import metrics, shop
 from tests.independent.tables import OnEngine, project
 from tests.integration.conftest import Built
@@ -198,3 +201,265 @@ def test_visits_without_sales_give_days_without_sales(tmp_path: Path) -> None:
     days = built.rows("kpi.daily")
     assert len(days) == 715
     assert {row["net_sales"] for row in days} == {0}
+
+
+def test_a_customer_is_reactivated_after_more_than_twelve_months_without_an_order(tmp_path: Path) -> None:
+    lines = [
+        *(shop.sale(f"a{n}", day, customer="after the limit") for n, day in enumerate(["2023-01-10", "2024-01-11"])),
+        *(shop.sale(f"b{n}", day, customer="on the limit") for n, day in enumerate(["2023-01-10", "2024-01-10"])),
+        *(
+            shop.sale(f"c{n}", day, customer="twice")
+            for n, day in enumerate(["2023-01-10", "2024-01-20", "2024-01-21"])
+        ),
+        shop.sale("d", "2024-01-15", customer="new"),
+        shop.sale("e", "2024-02-15", customer="new"),
+    ]
+    found = months(tmp_path, lines)
+    assert (found["2024-01"]["reactivated_customers"], found["2024-01"]["returning_customers"]) == (2, 3)
+    assert {m: row["reactivated_customers"] for m, row in found.items() if row["reactivated_customers"]} == {
+        "2024-01": 2
+    }
+
+
+def test_who_is_new_in_a_year_is_not_reactivated_in_it(tmp_path: Path) -> None:
+    lines = [shop.sale("1", "2024-01-10", customer="c"), shop.sale("2", "2024-12-10", customer="c")]
+    landed, parameters = {**shop.empty(), "sales": lines}, {**shop.PARAMETERS, "inactive_after_months": 2}
+    built = OnEngine(project(), tmp_path).build(landed, parameters, "kpi.yearly", "kpi.monthly")
+    assert [row["reactivated_customers"] for row in built.rows("kpi.yearly")] == [0]
+    assert {row["period_name"] for row in built.rows("kpi.monthly") if row["reactivated_customers"]} == {"2024-12"}
+
+
+def test_registrations_are_unknown_without_any_day_and_zero_in_months_without_one(tmp_path: Path) -> None:
+    lines = [shop.sale("1", "2024-01-10", customer="c"), shop.sale("2", "2024-03-10", customer="d")]
+    assert {row["registrations"] for row in months(tmp_path, lines).values()} == {None}
+    members = [
+        {"customer_id": "c", "join_date": date(2024, 1, 9)},
+        {"customer_id": "idle", "join_date": date(2024, 3, 10)},
+        {"customer_id": "later", "join_date": date(2024, 3, 11)},
+        {"customer_id": "long ago", "join_date": date(2020, 1, 1)},
+    ]
+    landed = {**shop.empty(), "sales": lines, "customers": members}
+    built = OnEngine(project(), tmp_path).build(landed, shop.PARAMETERS, "kpi.monthly")
+    assert {row["period_name"]: row["registrations"] for row in built.rows("kpi.monthly")} == {
+        "2024-01": 0,
+        "2024-02": 0,
+        "2024-03": 1,
+    }
+
+
+def test_new_customers_do_not_grow_against_the_first_month_of_the_data(tmp_path: Path) -> None:
+    days = ["2024-01-01", "2024-02-10", "2024-02-11", "2024-03-10", "2024-03-11", "2024-03-12", "2024-04-01"]
+    lines = [shop.sale(f"{n}", day, customer=f"c{n}") for n, day in enumerate(days)]
+    found = months(tmp_path, lines)
+    assert [found[m]["is_left_censored"] for m in ("2024-01", "2024-02")] == [True, False]
+    growth = ("new_customers_prev", "new_customers_change", "new_customers_growth")
+    assert [found["2024-02"][name] for name in growth] == [1, 1, None]
+    assert [found["2024-03"][name] for name in growth] == [2, 1, 0.5]
+    assert found["2024-02"]["active_customers_growth"] == 1.0
+    found = months(tmp_path, lines, data_begin_is_shop_begin=True)
+    assert (found["2024-01"]["is_left_censored"], found["2024-02"]["new_customers_growth"]) == (False, 1.0)
+
+
+def returning_shop() -> list[Row]:
+    """Ten units for 100 in January, of which three come back after 30, 31 and 61 days; one unit for 10 in April."""
+    back = [("r30", "2024-02-09", "o"), ("r31", "2024-02-10", "o"), ("r61", "2024-03-11", "o")]
+    return [
+        shop.sale("o", "2024-01-10 12:00", 10, "10", order="O", customer="c"),
+        *(
+            shop.sale(k, f"{day} 12:00", -1, "10", order=f"R{k}", customer="c", original_sale_id=o)
+            for k, day, o in back
+        ),
+        shop.sale("p", "2024-04-05 12:00", 1, "10", order="P", customer="c"),
+    ]
+
+
+def test_return_rates_follow_the_order_and_those_of_30_and_60_days_wait_for_it_to_be_old_enough(tmp_path: Path) -> None:
+    found = months(tmp_path, returning_shop())
+    january, april = found["2024-01"], found["2024-04"]
+    assert [january[n] for n in ("ordered_value", "returned_value", "return_rate")] == [100, 30, 0.3]
+    assert [january[n] for n in ("returned_value_30d", "return_rate_30d")] == [10, 0.1]
+    assert [january[n] for n in ("returned_value_60d", "return_rate_60d")] == [20, 0.2]
+    assert [april[n] for n in ("ordered_value", "return_rate", "ordered_value_30d", "return_rate_30d")] == [
+        10, 0.0, 0, None,
+    ]  # fmt: skip
+    assert (found["2024-02"]["returns"], found["2024-02"]["return_rate"]) == (20, None)
+
+
+def test_a_month_has_no_mature_return_rate_before_its_last_order_is_old_enough(tmp_path: Path) -> None:
+    january = months(tmp_path, [*returning_shop(), shop.sale("q", "2024-01-31 12:00")], as_of_date=date(2024, 3, 30))
+    assert [january["2024-01"][n] for n in ("ordered_value_60d", "return_rate_60d")] == [100, None]
+    assert january["2024-01"]["return_rate_30d"] == pytest.approx(10 / 110)
+
+
+def test_units_that_come_back_are_rated_like_their_value(tmp_path: Path) -> None:
+    landed = {**shop.empty(), "sales": returning_shop()}
+    built = OnEngine(project(), tmp_path).build(landed, shop.PARAMETERS, "kpi.return_rates")
+    january = next(
+        r for r in built.rows("kpi.return_rates") if (r["grain"], str(r["period"])) == ("month", "2024-01-01")
+    )
+    assert [january[f"unit_return_rate{age}"] for age in ("", "_30d", "_60d")] == [0.3, 0.1, 0.2]
+    assert [january[f"returned_units{age}"] for age in ("", "_30d", "_60d")] == [3, 1, 2]
+
+
+@pytest.mark.parametrize(("unlinked", "rate"), [("20", 0.2), ("20.01", None)])
+def test_a_return_rate_needs_half_of_the_returns_to_be_traced(
+    tmp_path: Path, unlinked: str, rate: float | None
+) -> None:
+    lines = [
+        shop.sale("o", "2024-01-10 12:00", 1, "100", order="O", customer="c"),
+        shop.sale("r", "2024-01-20 12:00", -1, "20", order="O", customer="c"),
+        shop.sale("u", "2024-01-25 12:00", -1, unlinked, order="U", customer="c"),
+        shop.sale("n", "2024-02-25 12:00", 1, "1", order="N", customer="c"),
+    ]
+    january = months(tmp_path, lines)["2024-01"]
+    assert (january["return_rate"], january["returns_linked"]) == (rate, 20)
+    assert january["linked_return_share"] == pytest.approx(20 / (20 + float(unlinked)))
+
+
+def test_averages_per_order_and_unit_and_without_the_outlier(tmp_path: Path) -> None:
+    lines = [
+        shop.sale(f"{n}", "2024-01-10 12:00", 2, f"{10 + n % 3}", order=f"O{n}", customer="c", discount="1")
+        for n in range(12)
+    ]
+    lines.append(shop.sale("big", "2024-01-11 12:00", 1, "5000", order="big", customer="d"))
+    january = months(tmp_path, lines)["2024-01"]
+    usual = [2 * (10 + n % 3) - 1 for n in range(12)]
+    assert (january["outlier_orders"], january["aov_ex_outliers"]) == (1, Decimal(sum(usual)) / 12)
+    assert january["aov"] == pytest.approx(Decimal(sum(usual) + 5000) / 13, abs=Decimal("0.0001"))
+    assert january["units_per_order"] == pytest.approx(25 / 13)
+    assert january["price_per_unit"] == Decimal(sum(usual) + 5000) / 25
+    assert january["discount_rate"] == pytest.approx(12 / (sum(usual) + 12 + 5000))
+    assert january["orders_per_customer"] == 6.5
+
+
+def test_returns_alone_are_no_order_and_no_customer_of_any_table(tmp_path: Path) -> None:
+    lines = [
+        shop.sale("1", "2024-01-05 10:00", -1, "4", customer="c", order="R"),
+        shop.sale("2", "2024-02-05 10:00", -1, "4", customer="c", order="R2"),
+    ]
+    built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS)
+    january = next(row for row in built.rows("kpi.monthly") if row["period_name"] == "2024-01")
+    assert [january[n] for n in ("net_sales", "orders", "active_customers", "ordered_value")] == [-4, 0, 0, 0]
+    assert january["linked_return_share"] == 0
+    tables = ("order_traits", "product_discounts", "promo_codes", "discount_effect")
+    assert {t: built.rows(f"kpi.{t}") for t in tables} == {t: [] for t in tables}
+    assert [row["net_sales"] for row in built.rows("kpi.cross_channel")] == [-8]
+    summary = built.rows("kpi.revenue_concentration_summary")[0]
+    assert [summary[n] for n in ("customers", "gini", "share_of_customers_for_80_percent", "share_of_top_20_percent")] == [
+        1, None, None, None,
+    ]  # fmt: skip
+    assert {row["share"] for row in built.rows("kpi.revenue_drivers")} == {None}
+
+
+def lifecycle(built: OnEngine, grain: str = "month") -> dict[str, list[int]]:
+    """New, retained, resurrecting, dormant and active customers by the name of the period."""
+    names = ("new", "retained", "resurrecting", "dormant", "active")
+    return {
+        row["period_name"]: [row[f"{name}_customers"] for name in names]
+        for row in built.rows("kpi.lifecycle")
+        if row["grain"] == grain
+    }
+
+
+def test_customers_come_stay_away_and_come_back(tmp_path: Path) -> None:
+    lines = [
+        *(
+            shop.sale(f"s{n}", day, customer="stays")
+            for n, day in enumerate(["2024-01-05", "2024-02-05", "2024-03-05"])
+        ),
+        *(shop.sale(f"b{n}", day, customer="back") for n, day in enumerate(["2024-01-05", "2024-01-06", "2024-03-05"])),
+        shop.sale("l", "2024-02-29", customer="late"),
+        shop.sale("g", "2024-02-29"),
+    ]
+    built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS, "kpi.lifecycle")
+    assert lifecycle(built) == {"2024-01": [2, 0, 0, 0, 2], "2024-02": [1, 1, 0, -1, 2], "2024-03": [0, 1, 1, -1, 2]}
+    weeks = lifecycle(built, "week")
+    assert weeks["2024-W01"] == [2, 0, 0, 0, 2]
+    assert weeks["2024-W02"] == [0, 0, 0, -2, 0]
+    assert weeks["2024-W10"] == [0, 0, 2, -1, 2]
+    rates = {row["period_name"]: (row["retained_share"], row["quick_ratio"]) for row in built.rows("kpi.lifecycle")}
+    assert (rates["2024-01"], rates["2024-02"]) == ((None, None), (0.5, 1.0))
+
+
+def test_a_customer_who_is_forgotten_in_the_lifecycle_is_found(built_shop: Built) -> None:
+    built, _ = built_shop(None)
+    assert {row["difference"] for row in built.identity("lifecycle_adds_up")} == {0}
+    rows = built.rows("kpi.lifecycle")
+    changed = [{**row, "new_customers": row["new_customers"] + (n == 0)} for n, row in enumerate(rows)]
+    _replace(built, "kpi.lifecycle", changed)
+    wrong = [row["item"] for row in built.identity("lifecycle_adds_up") if row["difference"] != 0]
+    assert wrong == [f"change {rows[0]['grain']} {rows[0]['period']}"]
+
+
+def _replace(built: OnEngine, key: str, rows: list[Row]) -> None:
+    path = built.relations[key].paths[0]
+    target = path.with_suffix(".replaced.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(path)), target)
+    built.relations[key] = Relation((target,), columns=built.relations[key].columns)
+
+
+def test_stickiness_counts_complete_months_and_days_only(tmp_path: Path) -> None:
+    lines = [
+        shop.sale("1", "2023-05-31 12:00", customer="too early"),
+        *(shop.sale(f"e{n}", f"2024-{n:02d}-10 12:00", customer="every") for n in range(1, 7)),
+        shop.sale("2", "2023-06-01 12:00", customer="once"),
+        shop.sale("3", "2023-06-02 12:00", customer="once"),
+        shop.sale("4", "2024-06-15 12:00", customer="running month"),
+    ]
+    events = [
+        shop.event("v1", "2024-05-17 12:00", "visit", device_id="d1"),
+        shop.event("v2", "2024-05-19 12:00", "visit", device_id="d1"),
+        shop.event("v3", "2024-06-14 12:00", "visit", device_id="d1"),
+        shop.event("v4", "2024-06-14 18:00", "visit", device_id="d1"),
+        shop.event("v5", "2024-06-14 18:00", "visit", device_id="d2"),
+        shop.event("v6", "2024-06-15 18:00", "visit", device_id="d3"),
+    ]
+    landed = {**shop.empty(), "sales": lines, "interactions": events}
+    built = OnEngine(project(), tmp_path).build(landed, shop.PARAMETERS, "kpi.stickiness")
+    rows = {(row["audience"], row["active_periods"]): row for row in built.rows("kpi.stickiness")}
+    assert len(rows) == 12 + 28
+    assert {k: row["members"] for k, row in rows.items() if row["members"]} == {
+        ("customers", 1): 1,
+        ("customers", 5): 1,
+        ("visitors", 1): 1,
+        ("visitors", 2): 1,
+    }
+    first = rows["customers", 1]
+    assert (first["window_begin"], first["window_end"]) == (date(2023, 6, 1), date(2024, 5, 31))
+    assert (first["members_at_least"], first["share"], first["low_n"]) == (2, 0.5, True)
+    assert rows["visitors", 1]["window_begin"] == date(2024, 5, 18)
+
+
+def test_yesterday_is_the_last_complete_day(tmp_path: Path) -> None:
+    lines = [
+        shop.sale("y", "2023-03-14 12:00", 1, "40", customer="c"),
+        shop.sale("w", "2024-03-05 12:00", 1, "10", customer="c"),
+        shop.sale("n", "2024-03-12 12:00", 1, "25", customer="c"),
+        shop.sale("cut off", "2024-03-13 06:00", 1, "7", customer="d"),
+    ]
+    landed = {**shop.empty(), "sales": lines}
+    built = OnEngine(project(), tmp_path).build(landed, shop.PARAMETERS, "kpi.yesterday")
+    rows = {row["figure"]: row for row in built.rows("kpi.yesterday")}
+    sales = rows["net_sales"]
+    assert (sales["day"], sales["amount"], sales["currency"]) == (date(2024, 3, 12), 25, "EUR")
+    assert [sales[n] for n in ("amount_week_before", "difference_to_week_before", "change_to_week_before")] == [
+        10,
+        15,
+        1.5,
+    ]
+    assert [sales[n] for n in ("year_before", "amount_year_before", "change_to_year_before")] == [
+        date(2023, 3, 14), 40, -0.375,
+    ]  # fmt: skip
+    assert (rows["new_customers"]["amount"], rows["new_customers"]["change_to_week_before"]) == (0, None)
+    assert len(rows) == 8
+
+
+def test_one_day_of_data_has_no_yesterday_and_one_set_by_hand_is_its_own(tmp_path: Path) -> None:
+    landed = {**shop.empty(), "sales": [shop.sale("1", "2024-03-12 12:00", 1, "25", customer="c")]}
+    keys = ("kpi.yesterday", "kpi.stickiness", "kpi.growth_drivers", "kpi.lifecycle")
+    built = OnEngine(project(), tmp_path).build(landed, shop.PARAMETERS, *keys)
+    assert [built.rows(key) for key in keys[:3]] == [[], [], []]
+    assert lifecycle(built) == {"2024-03": [1, 0, 0, 0, 1]}
+    parameters = {**shop.PARAMETERS, "as_of_date": date(2024, 3, 12)}
+    built = OnEngine(project(), tmp_path).build(landed, parameters, "kpi.yesterday")
+    assert {row["figure"]: row["amount"] for row in built.rows("kpi.yesterday")}["net_sales"] == 25

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cxa_pipeline.engine.sql import Lineage, column_lineage, columns_read, describe, parse_model
+from cxa_pipeline.engine.sql import Lineage, column_lineage, columns_read, describe, parse_model, read_model
 from cxa_pipeline.errors import DialectError
 
 SCHEMAS = {
@@ -146,3 +146,19 @@ def test_what_is_not_one_select_is_refused_with_file_and_line(sql: str, where: s
     assert caught.value.where == where
     assert seen in str(caught.value)
     assert caught.value.advice
+
+
+def test_what_a_model_reads_is_known_before_it_is_parsed():
+    sql = """-- from core.comment
+    select extract(day from s.day) as d, 'from core.text' as t, trim(both from s.x) as x
+    from core.sales as s inner join kpi.daily as k on s.day = k.day where exists (select 1 from core.orders)"""
+    read = read_model(sql, "kpi.x", {"core", "kpi"})
+    assert read.dependencies == parse_model(sql, "kpi.x").dependencies == {"core.sales", "kpi.daily", "core.orders"}
+    assert read.tree == parse_model(sql, "kpi.x").tree
+
+
+@pytest.mark.parametrize("reads", ["cor.sales", "core.sales, core.orders"])
+def test_a_table_that_was_overlooked_is_an_error_once_the_model_is_parsed(reads):
+    model = read_model(f"select 1 as one from {reads}", "kpi.x", {"core"})
+    with pytest.raises(DialectError, match="cannot be told from its text"):
+        _ = model.tree
