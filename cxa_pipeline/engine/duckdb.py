@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 Culprit = Callable[[], str | None]
 """Finds the column whose values do not fit, once a query has failed."""
 
+Schemas = Mapping[str, Mapping[str, str]]
+"""Types of columns, by relation."""
+
+FrozenSchemas = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
 _OUTPUT_VERSION = 1
 _BATCH = 122_880
 
@@ -57,6 +62,7 @@ class DuckDBEngine:
                 "temp_directory": str(temp_directory or Path(tempfile.gettempdir()) / f"cxa-spill-{os.getpid()}"),
             },
         )
+        self._kinds: dict[tuple[str, FrozenSchemas], dict[str, Kind]] = {}
         # Divided by zero is an error, as in PostgreSQL; sessions are in UTC; no progress bar on stderr.
         for setting in ("TimeZone = 'UTC'", "ieee_floating_point_ops = false", "enable_progress_bar = false"):
             self.connection.execute(f"SET {setting}")
@@ -87,8 +93,7 @@ class DuckDBEngine:
         """Give the result of one SELECT as an Arrow table; see `protocol.Engine.fetch`."""
         with self._relations(relations) as schemas:
             if columns is None:
-                query = to_duckdb(sql, schemas)[0]
-                return self._arrow(query)
+                return self._arrow(to_duckdb(sql, schemas)[0])
             query = self._enforced(sql, schemas, columns)
             return self._arrow(query, lambda: self._culprit(sql, schemas, columns))
 
@@ -117,15 +122,19 @@ class DuckDBEngine:
         rows = self._rows(f"SELECT {hashed(columns)} FROM {source}")
         return rows[0][0], hash_text(*rows[0])
 
-    def _enforced(self, sql: str, schemas: Mapping[str, Mapping[str, str]], columns: Sequence[OutputColumn]) -> str:
+    def _enforced(self, sql: str, schemas: Schemas, columns: Sequence[OutputColumn]) -> str:
         query = to_duckdb(sql, schemas)[0]
-        found = self._kinds_of(query)
+        found = self._kinds_of(query, schemas)
         _check_names(list(found), columns)
         items = ", ".join(f"{enforced(column, found[column.name])} AS {quote(column.name)}" for column in columns)
         return f"SELECT {items} FROM ({query}) AS result"
 
-    def _kinds_of(self, query: str) -> dict[str, Kind]:
-        return {name: kind_of_type(text) for name, text, *_ in self._rows(f"DESCRIBE {query}")}
+    def _kinds_of(self, query: str, schemas: Schemas) -> dict[str, Kind]:
+        """The kinds of a query's columns; asked once for all months of a table."""
+        known = (query, _frozen(schemas))
+        if known not in self._kinds:
+            self._kinds[known] = {name: kind_of_type(text) for name, text, *_ in self._rows(f"DESCRIBE {query}")}
+        return self._kinds[known]
 
     @contextmanager
     def _relations(self, relations: Mapping[str, Relation]) -> Iterator[dict[str, dict[str, str]]]:
@@ -142,6 +151,8 @@ class DuckDBEngine:
     def _view(self, name: str, relation: Relation) -> dict[str, str]:
         view = ".".join(quote(part) for part in name.split(".", 1))
         self._execute(f"CREATE OR REPLACE VIEW {view} AS {_select(relation)}")
+        if relation.columns:
+            return {column.name: column.type for column in relation.columns}
         return {column: text for column, text, *_ in self._rows(f"DESCRIBE {view}")}
 
     @contextmanager
@@ -164,12 +175,10 @@ class DuckDBEngine:
         with _explaining(culprit):
             return self.connection.sql(query).to_arrow_table()
 
-    def _culprit(
-        self, sql: str, schemas: Mapping[str, Mapping[str, str]], columns: Sequence[OutputColumn]
-    ) -> str | None:
+    def _culprit(self, sql: str, schemas: Schemas, columns: Sequence[OutputColumn]) -> str | None:
         """The first column whose values do not fit its type, found by computing each alone."""
         query = to_duckdb(sql, schemas)[0]
-        found = self._kinds_of(query)
+        found = self._kinds_of(query, schemas)
         for column in columns:
             value = enforced(column, found[column.name])
             try:
@@ -177,6 +186,10 @@ class DuckDBEngine:
             except duckdb.Error:
                 return column.name
         return None
+
+
+def _frozen(schemas: Schemas) -> FrozenSchemas:
+    return tuple((name, tuple(columns.items())) for name, columns in sorted(schemas.items()))
 
 
 @contextmanager
@@ -197,10 +210,14 @@ def _select(relation: Relation) -> str:
     query = f"SELECT {items or '*'} FROM {_parquet(relation.paths)} AS rows"
     if relation.without:
         query += f" ANTI JOIN {_parquet(relation.without)} AS gone USING (file_id, line)"
+    conditions = []
     if relation.files is not None:
         wanted = ", ".join(literal(file) for file in relation.files)
-        query += f" WHERE rows.file_id IN ({wanted})" if wanted else " WHERE false"
-    return query
+        conditions.append(f"rows.file_id IN ({wanted})" if wanted else "false")
+    if relation.sampled_by and relation.one_in > 1:
+        key = ", ".join(f"rows.{quote(name)}" for name in relation.sampled_by)
+        conditions.append(f"hash({key}) % {relation.one_in} = 0")
+    return f"{query} WHERE {' AND '.join(conditions)}" if conditions else query
 
 
 def _parquet(paths: Sequence[Path]) -> str:

@@ -1,32 +1,13 @@
-"""Texts inside SQL that have a language of their own: date patterns, intervals, regular expressions.
+"""Texts inside SQL that have a language of their own: intervals and regular expressions.
 
 Here: how each is read, and what it is on DuckDB; `ValueError` says what is outside the checked subset. Not
-here: where they occur in a query (`lint`, `rewrites`).
+here: where they occur in a query (`lint`, `rewrites`), the patterns of to_char (`to_char`).
 """
 
 from __future__ import annotations
 
 import re
 
-_TO_CHAR = {
-    "YYYY": "%Y",
-    "IYYY": "%G",
-    "YY": "%y",
-    "MM": "%m",
-    "DDD": "%j",
-    "DD": "%d",
-    "IW": "%V",
-    "ID": "%u",
-    "HH24": "%H",
-    "HH12": "%I",
-    "MI": "%M",
-    "SS": "%S",
-    "Mon": "%b",
-    "Dy": "%a",
-    "FMMonth": "%B",
-    "FMDay": "%A",
-}
-_TO_CHAR_TOKEN = re.compile("|".join([*sorted(_TO_CHAR, key=len, reverse=True), r'"[^"\\]*"', '[^A-Za-z"%]', "%"]))
 _INTERVAL_PART = re.compile(r"\s*([+-]?)\s*(\d+)\s*([a-z]+)")
 UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 _UNIT_NAMES = {"yr": "year", "mon": "month", "hr": "hour", "min": "minute", "sec": "second"}
@@ -36,19 +17,6 @@ ELAPSED_UNITS = ("hour", "minute", "second")
 # What PostgreSQL's \s matches and RE2's does not: the vertical tab and the spaces of Unicode that may break.
 _SPACE = r"\t\n\v\f\r \x{1680}\x{2000}-\x{2006}\x{2008}-\x{200A}\x{2028}\x{2029}\x{205F}\x{3000}"
 _REGEX_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*\]|.", re.DOTALL)
-
-
-def strftime_pattern(pattern: str) -> str:
-    """DuckDB's strftime pattern for one of to_char."""
-    position, result = 0, ""
-    while position < len(pattern):
-        match = _TO_CHAR_TOKEN.match(pattern, position)
-        if match is None or pattern.startswith(("SSSS", "IDDD"), position):
-            raise ValueError(f"the pattern {pattern[position:]!r}")
-        token = match.group()
-        result += _TO_CHAR.get(token) or token.strip('"').replace("%", "%%")
-        position = match.end()
-    return result
 
 
 def interval_parts(text: str, unit: str | None = None) -> list[tuple[int, str]]:

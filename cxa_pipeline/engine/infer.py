@@ -65,7 +65,8 @@ class Kinds:
     def _infer(self, node: exp.Expr) -> Kind:
         if isinstance(node, exp.Column):
             origins = self.names.resolve(node)
-            return self.of_origins(origins) if origins else k.UNKNOWN
+            found = self.of_origins(origins) if origins else k.UNKNOWN
+            return k.TEXT if found == k.LITERAL else found  # a query's output is never of unknown type
         if isinstance(node, exp.Anonymous):
             return NAMED_FUNCTIONS.get(node.name.lower(), k.UNKNOWN)
         rule = RULES.get(type(node))

@@ -1,7 +1,8 @@
 """Which SQL a model may contain: the checks that need no types.
 
-Here: the list of refused expressions with what to write instead, and checks on the form of queries, windows,
-aggregates and divisors. Not here: the list of allowed expressions (`rules`), checks on types (`lint_types`).
+Here: the list of refused expressions with what to write instead, and checks on the form of queries, windows and
+aggregates. Not here: the list of allowed expressions (`rules`), functions by name (`functions`), divisors
+(`lint_divisors`), checks on types (`lint_types`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
+from cxa_pipeline.engine import functions, lint_divisors
+from cxa_pipeline.engine.functions import ANY_ROW, CLOCK, RANDOM
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.rules import NAMED_FUNCTIONS, RULES
 from cxa_pipeline.engine.scopes import is_table_function
@@ -20,36 +23,27 @@ Problem = tuple[exp.Expr, str, str]
 TypedCheck = Callable[[exp.Expr, Kinds], Iterator[Problem]]
 """A check that needs the kinds of operands."""
 
-_CLOCK = ("the wall clock is not read by a query", "read core.clock (as_of_date, last_at)")
-_RANDOM = ("the result would differ from run to run", "derive the value from the row's key, e.g. by md5")
-_ANY = ("which row it takes is not determined", "use min() or max(), or first_value() over a total order")
-_CASES = "write a CASE with one WHEN per bucket"
-
-REFUSED: dict[type[exp.Expr] | str, tuple[str, str]] = {
-    **{kind: _CLOCK for kind in (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDatetime)},
-    **{kind: _CLOCK for kind in (exp.Localtime, exp.Localtimestamp)},
-    **{name: _CLOCK for name in ("clock_timestamp", "statement_timestamp", "transaction_timestamp", "timeofday")},
-    **{kind: _RANDOM for kind in (exp.Rand, exp.Uuid, exp.TableSample)},
-    **{kind: _ANY for kind in (exp.AnyValue, exp.First, exp.Last, exp.ArgMin, exp.ArgMax)},
-    exp.WidthBucket: ("width_bucket() is missing on DuckDB", _CASES),
+REFUSED: dict[type[exp.Expr], tuple[str, str]] = {
+    **{kind: CLOCK for kind in (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDatetime)},
+    **{kind: CLOCK for kind in (exp.Localtime, exp.Localtimestamp)},
+    **{kind: RANDOM for kind in (exp.Rand, exp.Uuid, exp.TableSample)},
+    exp.AnyValue: ANY_ROW,
     exp.Placeholder: ("a parameter", "read the value from core.parameters"),
     exp.Parameter: ("a parameter", "read the value from core.parameters"),
     exp.Explode: ("unnest() in SELECT", "write it in FROM: cross join unnest(…) as t(x)"),
-    exp.StrToDate: ("to_date() reads impossible dates differently", "let the contract of the landed table type it"),
+    exp.StrToDate: (
+        "to_date() reads impossible dates differently",
+        "write date '2024-02-29', or make_date(); texts of files are typed by the contract of the landed table",
+    ),
     exp.StrToTime: ("to_timestamp(text) reads texts differently", "let the contract of the landed table type it"),
-    exp.Reverse: ("reverse() treats combined characters differently", "use split_part() or right()"),
-    exp.JSONExtract: ("JSON differs between engines", "let the source's mapping take the values out"),
-    exp.JSONExtractScalar: ("JSON differs between engines", "let the source's mapping take the values out"),
+    exp.Reverse: functions.REFUSED["reverse"],
+    exp.JSONExtract: functions.refusal("json"),
+    exp.JSONExtractScalar: functions.refusal("json"),
     exp.SimilarTo: ("SIMILAR TO", "use ~ with a regular expression"),
-    exp.Quantile: ("quantile()", "use percentile_cont() within group (order by …)"),
-    exp.ArrayContainsAll: ("array operators", "join the elements as rows: unnest(…) in FROM"),
-    exp.IgnoreNulls: ("IGNORE NULLS", "PostgreSQL has none: filter the rows in a CTE first"),
+    exp.ArrayContainsAll: ("array operators", "write x = any(array[…]), or join the elements: unnest(…) in FROM"),
+    exp.ArrayOverlaps: ("array operators", "write x = any(array[…]), or join the elements: unnest(…) in FROM"),
+    exp.IgnoreNulls: ("IGNORE NULLS", "count(x) over (…) numbers the runs; take first_value(x) of each run"),
     exp.Qualify: ("QUALIFY", "number the rows in a CTE and filter in the next"),
-    exp.Initcap: ("initcap() splits words differently", "clean names where they are read, in the source's mapping"),
-    "initcap": ("initcap() splits words differently", "clean names where they are read, in the source's mapping"),
-    "age": ("age() counts days of months differently", "subtract dates, or take extract(year|month from age(…))"),
-    "timezone": ("timezone()", "write: x at time zone z"),
-    "justify_days": ("justify_days()", "work with dates or with elapsed seconds"),
 }
 
 STRUCTURE: tuple[type[exp.Expr], ...] = (
@@ -80,26 +74,26 @@ def problems(node: exp.Expr) -> Iterator[Problem]:
     if refusal := _refusal(node):
         yield node, *refusal
         return
-    for check in CHECKS.get(type(node), ()):
-        yield from check(node)
+    for checks in (CHECKS, lint_divisors.CHECKS):
+        for check in checks.get(type(node), ()):
+            yield from check(node)
 
 
 def _refusal(node: exp.Expr) -> tuple[str, str] | None:
-    general = "see the list of allowed functions in engine/rules.py; compose it from those"
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
         if name == "age" and isinstance(node.parent, exp.Extract) and len(node.expressions) == 2:
-            return None if node.parent.name.upper() in ("YEAR", "MONTH") else REFUSED[name]
-        if name == "age" or name not in NAMED_FUNCTIONS:
-            return REFUSED.get(name, (f"{name}() is not in the checked subset", general))
-        return None
+            return None if node.parent.name.upper() in ("YEAR", "MONTH") else functions.REFUSED[name]
+        return None if name in NAMED_FUNCTIONS and name != "age" else functions.refusal(name)
     kind = type(node)
     if kind in REFUSED:
         return REFUSED[kind]
+    if kind is exp.If and not isinstance(node.parent, exp.Case):
+        return "if() is not PostgreSQL's", "write case when … then … else … end"
     if kind in RULES or kind in STRUCTURE or kind in (exp.GenerateSeries, exp.ExplodingGenerateSeries):
         return None
     shown = node.sql("postgres").split("(")[0].strip()[:40] or kind.__name__
-    return f"{shown} ({kind.__name__}) is not in the checked subset", general
+    return f"{shown} ({kind.__name__}) is not in the checked subset", functions.refusal(shown.lower())[1]
 
 
 def _select(node: exp.Expr) -> Iterator[Problem]:
@@ -125,7 +119,7 @@ def _output_names(node: exp.Expr) -> Iterator[Problem]:
     seen: set[str] = set()
     renamed = isinstance(node.parent, exp.CTE) and node.parent.alias_column_names
     for item in node.expressions:
-        name = item.alias_or_name
+        name = item.alias_or_name if isinstance(item, (exp.Alias, exp.Column)) else ""
         if not name and not item.is_star and not renamed:
             yield item, "an output column without a name", "name it: … as name"
         if name in seen and name != "*":
@@ -216,28 +210,6 @@ def _percentile(node: exp.Expr) -> Iterator[Problem]:
             yield node, "a percentile in descending order", "order ascending and take 1 - fraction"
 
 
-def _division(node: exp.Expr) -> Iterator[Problem]:
-    if not _never_zero(node.expression):
-        seen = node.expression.sql("postgres")[:60]
-        yield node, f"the divisor {seen} may be zero", f"write nullif({seen}, 0)"
-
-
-def _div_function(node: exp.Expr) -> Iterator[Problem]:
-    if node.name.lower() == "div" and not _never_zero(node.expressions[1]):
-        seen = node.expressions[1].sql("postgres")[:60]
-        yield node, f"the divisor {seen} may be zero", f"write nullif({seen}, 0)"
-
-
-def _never_zero(node: exp.Expr) -> bool:
-    if isinstance(node, (exp.Paren, exp.Cast, exp.Neg, exp.Sqrt)):
-        return _never_zero(node.this)
-    if isinstance(node, exp.Mul):
-        return _never_zero(node.this) and _never_zero(node.expression)
-    if isinstance(node, exp.Nullif):
-        return bool(node.expression.is_number and node.expression.to_py() == 0)
-    return bool(node.is_number and node.to_py() != 0)
-
-
 def _any(node: exp.Expr) -> Iterator[Problem]:
     if not isinstance(node.this.unnest(), exp.Array) or not isinstance(node.parent, exp.EQ):
         yield node, "ANY over anything but = any(array[…])", "use IN (…) or EXISTS (…)"
@@ -254,24 +226,30 @@ def _row(node: exp.Expr) -> Iterator[Problem]:
         yield node, "comparing rows treats NULL differently", "compare column by column"
 
 
+def _buckets(node: exp.Expr) -> Iterator[Problem]:
+    bounds = [node.args.get(part) for part in ("min_value", "max_value", "num_buckets")]
+    numbers = [bound.to_py() for bound in bounds if bound is not None and bound.is_number]
+    if len(numbers) < 3 or numbers[0] >= numbers[1] or numbers[2] < 1:
+        advice = "write the bounds and the number as numbers, the lower bound first; or a CASE"
+        yield node, "width_bucket() in this form", advice
+
+
 Check = Callable[[exp.Expr], Iterator[Problem]]
 
 CHECKS: dict[type[exp.Expr], tuple[Check, ...]] = {
-    exp.Anonymous: (_div_function,),
     exp.Any: (_any,),
     exp.ArrayAgg: (_ordered_aggregate,),
     exp.Between: (_between,),
-    exp.Div: (_division,),
     exp.Fetch: (_query_limit,),
     exp.GroupConcat: (_ordered_aggregate,),
     exp.Join: (_join,),
     exp.Limit: (_query_limit,),
-    exp.Mod: (_division,),
     exp.Offset: (_query_limit,),
     exp.Select: (_select,),
     exp.Star: (_star,),
     exp.Table: (_table,),
     exp.Tuple: (_row,),
     exp.Window: (_window,),
+    exp.WidthBucket: (_buckets,),
     exp.WithinGroup: (_percentile,),
 }

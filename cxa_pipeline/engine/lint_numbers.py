@@ -76,7 +76,7 @@ def _comparison(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
 
 def _after_quotient(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
     if any(kinds.of(side).name == "numeric" and kinds.of(side).error for side in (node.this, node.expression)):
-        advice = "divide last: 100 * a / b; or round() the quotient; or compute in double precision"
+        advice = "divide last: 100 * a / b; or round() the quotient; or cast it: x::double precision"
         yield node, "multiplying or dividing a quotient", advice
 
 
@@ -86,6 +86,13 @@ def _remainder(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
         yield node, "the remainder of a quotient", "round() it first"
     if DOUBLE in both:
         yield node, "the remainder of double precision, which PostgreSQL does not have", "cast to numeric(p,s) first"
+
+
+def _exponential(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
+    argument = node.this.unnest()
+    falls = any(isinstance(part, (exp.Neg, exp.Sub)) for part in argument.walk())
+    if kinds.of(argument) == DOUBLE and falls and not isinstance(argument, exp.Greatest):
+        yield node, "exp() of a double fails in PostgreSQL where it comes near zero", "write exp(greatest(x, -700))"
 
 
 def _median_kind(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
@@ -99,6 +106,7 @@ CHECKS: dict[type[exp.Expr], TypedCheck] = {
     **dict.fromkeys(COMPARISONS, _comparison),
     **dict.fromkeys((exp.Round, exp.Floor, exp.Ceil, exp.Trunc), _round),
     **dict.fromkeys((exp.Mul, exp.Div), _after_quotient),
+    exp.Exp: _exponential,
     exp.Mod: _remainder,
     exp.WithinGroup: _median_kind,
 }

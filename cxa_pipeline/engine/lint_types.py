@@ -1,7 +1,8 @@
 """Which SQL a model may contain: checks that depend on types, beginning with names and casts.
 
-Here: tables that are not known, casts, and the list of all such checks. Not here: numbers (`lint_numbers`), moments
-(`lint_moments`), texts (`lint_texts`), checks on form (`lint`), the types themselves (`infer`).
+Here: tables that are not known, casts, and the list of all such checks. Not here: names (`lint_queries`), operands
+(`lint_operands`), numbers (`lint_numbers`), moments (`lint_moments`), texts (`lint_texts`), checks on form (`lint`),
+the types themselves (`infer`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from cxa_pipeline.engine import lint_moments, lint_numbers, lint_texts
+from cxa_pipeline.engine import lint_moments, lint_numbers, lint_operands, lint_queries, lint_texts
 from cxa_pipeline.engine.formats import interval_parts
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.kinds import (
@@ -34,7 +35,7 @@ _CAST_TARGETS |= {"timestamp", "timestamptz", "interval"}
 
 def problems(node: exp.Expr, kinds: Kinds) -> Iterator[Problem]:
     """What is wrong with one expression, given the kinds of its operands."""
-    for checks in (CHECKS, lint_numbers.CHECKS, lint_moments.CHECKS, lint_texts.CHECKS):
+    for checks in _ALL:
         if check := checks.get(type(node)):
             yield from check(node, kinds)
 
@@ -108,3 +109,11 @@ def _cast_problem(node: exp.Expr, source: Kind, target: Kind, kinds: Kinds) -> t
 
 
 CHECKS: dict[type[exp.Expr], TypedCheck] = {exp.Cast: _cast, exp.Table: _table}
+_ALL = (
+    CHECKS,
+    lint_queries.CHECKS,
+    lint_operands.CHECKS,
+    lint_numbers.CHECKS,
+    lint_moments.CHECKS,
+    lint_texts.CHECKS,
+)

@@ -30,12 +30,17 @@ class Relation:
         files: If given, only rows whose `file_id` is one of these.
         without: Parquet files of `(file_id, line)`; those rows are left out.
         columns: The columns and their types; needed for an empty relation, else those of the files.
+        sampled_by: If given, only the rows of a sample: those of which a hash of these columns, the key, is divisible
+            by `one_in`. The same rows are taken every time, and those of 2n are among those of n.
+        one_in: How many rows stand for one of the sample.
     """
 
     paths: tuple[Path, ...]
     files: tuple[str, ...] | None = None
     without: tuple[Path, ...] = ()
     columns: tuple[OutputColumn, ...] = ()
+    sampled_by: tuple[str, ...] = ()
+    one_in: int = 1
 
 
 @dataclass(frozen=True)

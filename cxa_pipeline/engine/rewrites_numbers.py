@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from cxa_pipeline.engine.formats import interval_parts
-from cxa_pipeline.engine.fragments import agreed, call, cast, decimal, digits15, quotient, wide
+from cxa_pipeline.engine.fragments import agreed, call, cast, decimal, digits15, double, one, quotient, wide
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.kinds import Kind, common_scale
 from cxa_pipeline.engine.rules import is_exact_power
@@ -96,6 +96,33 @@ def _whole(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     return decimal(node.copy(), 0) if kind.name == "numeric" and kind.error else node
 
 
+def _width_bucket(node: exp.Expr, kinds: Kinds) -> exp.Expr:
+    """The number of the bucket, by the arithmetic of PostgreSQL: of doubles, or exact for a numeric."""
+    value, count = node.this, node.args["num_buckets"]
+    low, high = (double(node.args[bound]) for bound in ("min_value", "max_value"))
+    width = exp.paren(exp.Sub(this=high, expression=low), copy=False)
+    above = exp.paren(exp.Sub(this=double(value.copy()), expression=low.copy()), copy=False)
+    if _is_exact_bucket(node, kinds):
+        share = agreed(exp.Div(this=exp.Mul(this=above, expression=double(count.copy())), expression=width))
+    else:
+        part = exp.paren(exp.Div(this=above, expression=width), copy=False)
+        share = exp.Mul(this=double(count.copy()), expression=part)
+    last = exp.Sub(this=count.copy(), expression=one())
+    inner = exp.Add(this=call("LEAST", call("FLOOR", share), last), expression=one())
+    buckets = exp.Case().when(exp.LT(this=double(value.copy()), expression=low.copy()), exp.Literal.number(0))
+    buckets = buckets.when(
+        exp.GTE(this=double(value.copy()), expression=high.copy()), exp.Add(this=count.copy(), expression=one())
+    )
+    known = exp.Not(this=exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.null()))
+    return exp.Case().when(known, cast(buckets.else_(inner), "INTEGER"))
+
+
+def _is_exact_bucket(node: exp.Expr, kinds: Kinds) -> bool:
+    """Whether PostgreSQL takes the width_bucket of numerics rather than that of doubles."""
+    given = [kinds.of(side) for side in (node.this, node.args["min_value"], node.args["max_value"])]
+    return any(kind.name == "numeric" for kind in given) and not any(kind.name == "double precision" for kind in given)
+
+
 def _cast(node: exp.Expr, kinds: Kinds) -> exp.Expr:
     source, target, to = kinds.of(node.this), kinds.of(node), node.args["to"]
     if to.is_type("interval") and node.this.is_string:
@@ -142,4 +169,5 @@ REWRITES: dict[type[exp.Expr], Callable[[exp.Expr, Kinds], exp.Expr]] = {
     exp.Pow: _power,
     exp.Round: _round,
     exp.Trunc: _whole,
+    exp.WidthBucket: _width_bucket,
 }

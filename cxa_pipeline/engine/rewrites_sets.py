@@ -12,6 +12,7 @@ from sqlglot import exp
 from cxa_pipeline.engine.fragments import decimal
 from cxa_pipeline.engine.infer import Kinds
 from cxa_pipeline.engine.kinds import Kind, common_scale
+from cxa_pipeline.engine.scopes import unnamed
 
 
 def align_branches(tree: exp.Query, kinds: Kinds) -> None:
@@ -46,12 +47,16 @@ def _cast(branch: exp.Select, name: str, kind: Kind, scale: int) -> None:
     if not kind.is_exact or kind.is_integer:
         return
     items = list(branch.expressions)
+    seen: set[str] = set()
     for number, item in enumerate(items):
+        own = item.alias_or_name
+        own = own if own and own not in seen else unnamed(number)
+        seen.add(own)
         if isinstance(item, exp.Star):
             replaced = exp.alias_(decimal(exp.column(name), scale), name)
             item.set("replace", [*(item.args.get("replace") or []), replaced])
-        elif isinstance(item, exp.Alias) and item.alias == name:
+        elif own == name and isinstance(item, exp.Alias):
             item.set("this", decimal(item.this, scale))
-        elif (item.alias_or_name or f"?column{number}?") == name:
+        elif own == name:
             items[number] = exp.Alias(this=decimal(item, scale), alias=exp.to_identifier(name))
     branch.set("expressions", items)

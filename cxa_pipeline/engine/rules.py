@@ -124,7 +124,7 @@ def _zoned(kind: Kind) -> Kind:
 
 
 def _extract(node: exp.Expr, kinds: Kinds) -> Kind:
-    return Kind("numeric", 38, 6) if node.name.upper() == "EPOCH" else Kind("numeric", 19, 0)
+    return Kind("numeric", 38, 6) if node.name.upper() in ("EPOCH", "SECOND") else Kind("numeric", 19, 0)
 
 
 def _series(node: exp.Expr, kinds: Kinds) -> Kind:
@@ -132,9 +132,9 @@ def _series(node: exp.Expr, kinds: Kinds) -> Kind:
 
 
 def _within_group(node: exp.Expr, kinds: Kinds) -> Kind:
-    if isinstance(node.this, exp.PercentileCont):
-        return k.ARRAY if isinstance(node.this.this, exp.Array) else k.DOUBLE
-    return kinds.of(node.expression.expressions[0].this)
+    if isinstance(node.this.this, exp.Array):
+        return k.ARRAY
+    return k.DOUBLE if isinstance(node.this, exp.PercentileCont) else kinds.of(node.expression.expressions[0].this)
 
 
 def _shifted(node: exp.Expr, kinds: Kinds) -> Kind:
@@ -148,9 +148,16 @@ def _exploded(node: exp.Expr, kinds: Kinds) -> Kind:
 
 def _element(node: exp.Expr, kinds: Kinds) -> Kind:
     inner = node.this.unnest()
+    while isinstance(inner, exp.Filter):
+        inner = inner.this
     if isinstance(inner, exp.Array):
         return k.unify(map(kinds.of, inner.expressions))
-    return k.DOUBLE if isinstance(inner, exp.WithinGroup) else k.TEXT
+    if isinstance(inner, exp.ArrayAgg):
+        return kinds.of(inner.this)
+    if isinstance(inner, exp.WithinGroup):
+        return k.DOUBLE if isinstance(inner.this, exp.PercentileCont) else kinds.of(inner.expression.expressions[0])
+    is_match = isinstance(inner, exp.Anonymous) and inner.name.lower() == "regexp_match"
+    return k.TEXT if is_match else k.UNKNOWN
 
 
 def _scalar_query(node: exp.Expr, kinds: Kinds) -> Kind:
@@ -158,6 +165,11 @@ def _scalar_query(node: exp.Expr, kinds: Kinds) -> Kind:
     return kinds.of_query(query) if isinstance(query, exp.Query) else kinds.of(query)
 
 
+_DOUBLE: tuple[type[exp.Expr], ...] = (
+    *(exp.Corr, exp.CovarSamp, exp.CovarPop, exp.RegrSlope, exp.RegrIntercept, exp.RegrR2, exp.PercentRank),
+    *(exp.CumeDist, exp.Cbrt, exp.Pi, exp.Degrees, exp.Radians, exp.Sin, exp.Cos, exp.Tan, exp.Asin, exp.Acos),
+    *(exp.Atan, exp.Atan2),
+)
 _BOOLEAN: tuple[type[exp.Expr], ...] = (
     exp.And,
     exp.Or,
@@ -207,10 +219,10 @@ RULES: dict[type[exp.Expr], Rule] = {
     **{kind: _scalar_query for kind in (exp.Subquery, exp.Select, exp.Union, exp.Except, exp.Intersect)},
     **{kind: _applied(k.real) for kind in (exp.Sqrt, exp.Exp, exp.Ln)},
     **{kind: _variance for kind in (exp.Stddev, exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop)},
-    **{kind: _always(k.DOUBLE) for kind in (exp.Corr, exp.CovarSamp, exp.CovarPop, exp.PercentRank, exp.CumeDist)},
-    **{kind: _always(k.DOUBLE) for kind in (exp.RegrSlope, exp.RegrIntercept, exp.RegrR2)},
+    **{kind: _always(k.DOUBLE) for kind in _DOUBLE},
     **{kind: _always(k.BIGINT) for kind in (exp.Count, exp.RowNumber, exp.Rank, exp.DenseRank, exp.RegrCount)},
     **{kind: _always(k.INTEGER) for kind in (exp.Ntile, exp.Length, exp.StrPosition, exp.Grouping, exp.ArraySize)},
+    exp.WidthBucket: _always(k.INTEGER),
     **{kind: _always(k.INTERVAL) for kind in (exp.Interval, exp.MakeInterval)},
     **{kind: _shifted for kind in (exp.Lag, exp.Lead)},
     **{kind: _applied(_sign) for kind in (exp.Sign,)},

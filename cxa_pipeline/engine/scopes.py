@@ -7,7 +7,7 @@ Not here: types (`kinds`), parsing (`sql`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, ScopeType, traverse_scope
@@ -25,6 +25,9 @@ Origin = exp.Expr | Base
 
 Source = exp.Expr | Scope
 
+Place = Literal["table", "output", "nowhere", "unknown"]
+"""Of a name: a column of FROM, an output of the same SELECT, neither; or that cannot be told."""
+
 
 def table_key(table: exp.Table) -> str:
     """`schema.table`, or the bare name of a CTE."""
@@ -34,6 +37,11 @@ def table_key(table: exp.Table) -> str:
 def is_table_function(table: exp.Table) -> bool:
     """Whether a FROM item is a call such as generate_series(…)."""
     return not isinstance(table.this, exp.Identifier)
+
+
+def unnamed(number: int) -> str:
+    """What an output is called that has no name of its own, as in the later branches of a UNION."""
+    return f"?column{number}?"
 
 
 class Names:
@@ -80,6 +88,26 @@ class Names:
         inner = self.scope_of(column)
         named = self._aliases(inner).get(column.name) if inner and not column.table else None
         return [named] if named is not None else []
+
+    def place(self, column: exp.Column) -> Place:
+        """Where a column's name is found, searching outwards as PostgreSQL does."""
+        scope = own = self.scope_of(column)
+        while scope is not None:
+            sources = self.sources(scope)
+            if column.table:
+                source = sources.get(column.table) or _lateral_source(scope, column.table)
+                candidates = [source] if source is not None else []
+            else:
+                candidates = list(sources.values())
+            known = [self.columns_of(source) for source in candidates]
+            if any(column.name in names for names in known):
+                return "table"
+            if not all(known) or (column.table and candidates):
+                return "nowhere" if all(known) else "unknown"
+            scope = scope.parent
+        if own is None or column.table or column.name in self._visible_names(own):
+            return "unknown"
+        return "output" if column.name in self._aliases(own) else "nowhere"
 
     def outputs(self, scope: Scope) -> dict[str, list[Origin]]:
         """The output columns of a query in order, each with what it is made of (one per branch of a UNION)."""
@@ -132,12 +160,16 @@ class Names:
             return list(self._outputs_of_source(source))
         if isinstance(source, exp.Table) and not is_table_function(source):
             return list(self.schemas.get(table_key(source), {}))
-        return list(source.alias_column_names) or [source.alias_or_name]
+        return list(source.alias_column_names) or [source.alias_or_name or "generate_series"]
 
     def _aliases(self, scope: Scope) -> dict[str, exp.Expr]:
         if not isinstance(scope.expression, exp.Query):
             return {}
         return {item.alias: item.this for item in scope.expression.selects if isinstance(item, exp.Alias)}
+
+    def _visible_names(self, scope: Scope) -> set[str]:
+        """Names of tables in FROM, which stand for whole rows."""
+        return {*scope.sources, *self.sources(scope)}
 
     def _source(self, scope: Scope, column: exp.Column) -> Source | None:
         sources = self.sources(scope)
@@ -157,6 +189,8 @@ class Names:
             return self._outputs_of_source(source).get(name, [])
         if isinstance(source, exp.Table) and not is_table_function(source):
             return [Base(table_key(source), name)]
+        if source.args.get("ordinality") and name in source.alias_column_names[1:]:
+            return [_number_of_row()]
         return [source.this] if isinstance(source, exp.Table) else [source]
 
     def _outputs_of_source(self, scope: Scope) -> dict[str, list[Origin]]:
@@ -190,7 +224,8 @@ class Names:
             if item.is_star:
                 self._expand_star(scope, item, found)
             else:
-                found[item.alias_or_name or f"?column{number}?"] = [item.unalias()]
+                name = item.alias_or_name
+                found[name if name and name not in found else unnamed(number)] = [item.unalias()]
         return found
 
     def _expand_star(self, scope: Scope, star: exp.Expr, found: dict[str, list[Origin]]) -> None:
@@ -222,8 +257,13 @@ def _unnest_outputs(node: exp.Unnest) -> dict[str, list[Origin]]:
         element.parent = node  # so that names in the array are resolved where it stands
         found[name] = [element]
     if isinstance(offset := node.args.get("offset"), exp.Identifier):
-        found[offset.name] = [exp.cast(exp.Literal.number(1), "bigint")]
+        found[offset.name] = [_number_of_row()]
     return found
+
+
+def _number_of_row() -> exp.Expr:
+    """A value of the type of what WITH ORDINALITY adds."""
+    return exp.cast(exp.Literal.number(1), "bigint")
 
 
 def _columns_of_value(expression: exp.Expr) -> Iterator[exp.Column]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -19,41 +19,64 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.parsers.postgres import PostgresParser
 
+from cxa_pipeline.engine.functions import SYNTAX, UNDERSTOOD
 from cxa_pipeline.engine.scopes import Names, table_key
 from cxa_pipeline.errors import DialectError
 
 
 class AsWritten(Postgres):
-    """PostgreSQL, keeping as written the functions whose meaning sqlglot would change while parsing."""
+    """PostgreSQL, keeping as written every function of which sqlglot would make something else while parsing."""
 
     class Parser(PostgresParser):
-        """sqlglot's parser without those functions."""
+        """sqlglot's parser with the functions of `functions.UNDERSTOOD` alone."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {
-            name: build for name, build in PostgresParser.FUNCTIONS.items() if name not in ("TO_CHAR", "DIV", "INITCAP")
+            name: build for name, build in PostgresParser.FUNCTIONS.items() if name.lower() in UNDERSTOOD
+        }
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+            name: parse for name, parse in PostgresParser.FUNCTION_PARSERS.items() if name.lower() in SYNTAX
         }
 
 
 _LEADING = re.compile(r"\s*(--[^\n]*|/\*.*?\*/)", re.DOTALL)
 
 
+_TEXTS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_READ = re.compile(r"\b(?:from|join)\s+(\w+)\.(\w+)", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Model:
-    """One parsed SELECT.
+    """One SELECT, parsed when its syntax tree is asked for.
 
     Attributes:
         name: `schema.table`, or the file, as errors call it.
         description: The text of the leading comment.
         text: The SQL as written.
-        tree: Its syntax tree; treat as read-only.
         dependencies: The tables it reads, as `schema.table`.
     """
 
     name: str
     description: str
     text: str
-    tree: exp.Query
     dependencies: frozenset[str]
+
+    @cached_property
+    def tree(self) -> exp.Query:
+        """The syntax tree; treat as read-only.
+
+        Raises:
+            DialectError: The text is no SQL, not exactly one SELECT, or reads other tables than it seemed to.
+        """
+        tree = parse_query(self.text, self.name)
+        if differing := _tables(tree) ^ self.dependencies:
+            raise DialectError(
+                "Which tables the SQL reads cannot be told from its text.",
+                self.name,
+                sorted(differing),
+                "Correct the name, or write each table as schema.table right after FROM or JOIN.",
+            )
+        return tree
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,8 +99,25 @@ def parse_model(sql: str, name: str) -> Model:
         DialectError: The text is no SQL, or not exactly one SELECT.
     """
     tree = parse_query(sql, name)
-    tables = {table_key(table) for table in tree.find_all(exp.Table) if table.db}
-    return Model(name, describe(sql), sql, tree, frozenset(tables))
+    model = Model(name, describe(sql), sql, _tables(tree))
+    vars(model)["tree"] = tree
+    return model
+
+
+def read_model(sql: str, name: str, schemas: Collection[str]) -> Model:
+    """One SELECT that is not parsed yet: for all tables of a project that takes over a second.
+
+    Args:
+        sql: The text.
+        name: What errors call it.
+        schemas: Where tables lie; tells them from columns in `extract(day from a.b)`.
+    """
+    found = {(schema.lower(), table.lower()) for schema, table in _READ.findall(_TEXTS.sub(" ", sql))}
+    return Model(name, describe(sql), sql, frozenset(f"{s}.{t}" for s, t in found if s in schemas))
+
+
+def _tables(tree: exp.Query) -> frozenset[str]:
+    return frozenset(table_key(table) for table in tree.find_all(exp.Table) if table.db)
 
 
 def parse_query(sql: str, name: str) -> exp.Query:

@@ -10,6 +10,7 @@ clock, which callers pass in.
     resolved/<dataset>/<key>/                     which rows another file duplicates or supersedes
     tables/<schema>/<table>/[<YYYY-MM>/]<key>/    results of models
     audits/<schema>/<table>/<key>/                what the checks said of a result
+    profiles/<schema>/<table>/<key>/              what the columns of a table hold
     releases/<n>.json                             table → version
     home.json  hold.json  seen.json  windows.json  run.lock
 """
@@ -28,7 +29,7 @@ from cxa_pipeline.errors import LakeError
 from cxa_pipeline.lake.files import read_json, sync_file, sync_folder, write_json, writing
 
 MANIFEST = "manifest.json"
-RESULTS = ("landed", "resolved", "tables", "audits")
+RESULTS = ("landed", "resolved", "tables", "audits", "profiles")
 _TEMPORARY = ".building-"
 _CHUNK = 1 << 20
 

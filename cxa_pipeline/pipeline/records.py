@@ -1,6 +1,7 @@
 """The rows of `ops`: what the lake's manifests and a publication tell, as tables.
 
-Here: one function for each record. Not here: writing them (`warehouse.publish`), their columns (`sql/ops`).
+Here: one function for each record. Not here: what profiles tell (`profile_rows`), writing the rows
+(`warehouse.publish`), their columns (`sql/ops`).
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cxa_pipeline.contracts import Column
 from cxa_pipeline.contracts.expectations import CheckResult
-from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
+from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.lake import Lake
+from cxa_pipeline.pipeline.profile_rows import profile_rows
 from cxa_pipeline.pipeline.project import Project
 from cxa_pipeline.pipeline.reconcile import COLUMNS as COMPARED
 from cxa_pipeline.pipeline.reconcile import Outcome
@@ -48,7 +49,7 @@ def records(told: Telling) -> Callable[[Mapping[str, TableResult]], Iterator[Rec
         "ops.validations": list(_validations(told)),
         "ops.reconciliation": list(_reconciliation(told)),
         "ops.lineage": list(_lineage(told)),
-        "ops.missing_values": list(_missing_values(told)),
+        **profile_rows(told.project, told.lake, told.engine, told.release),
     }
 
     of_release = release_records(told.project, told.lake, told.release)
@@ -227,30 +228,3 @@ def _lineage(told: Telling) -> Iterator[Row]:
                 "from_table": from_table,
                 "from_column": from_column,
             }
-
-
-def _missing_values(told: Telling) -> Iterator[Row]:
-    for contract in told.project.catalog:
-        released = told.release.tables.get(contract.key)
-        if contract.schema != "core" or contract.kind not in ("table", "monthly") or not released:
-            continue
-        paths = tuple(v.path for v in (released.versions or {}).values())
-        counts = [f"count(*) - count({_present(c)}) as {c.name}" for c in contract.columns]
-        columns = (OutputColumn("n", "bigint"), *(OutputColumn(c.name, "bigint") for c in contract.columns))
-        relation = Relation(paths, columns=told.project.output_columns(contract.key))
-        sql = f"select count(*) as n, {', '.join(counts)} from {contract.key}"
-        row = told.engine.fetch(sql, {contract.key: relation}, columns).to_pylist()[0]
-        for column in contract.columns:
-            missing = row[column.name]
-            yield {
-                "table_name": contract.key,
-                "column_name": column.name,
-                "row_count": row["n"],
-                "missing": missing,
-                "missing_share": round(missing / row["n"], 6) if row["n"] else None,
-                "treatment": "unknown" if missing and column.required else "required" if column.required else "null",
-            }
-
-
-def _present(column: Column) -> str:
-    return f"nullif({column.name}, 'Unknown')" if column.type == "text" else column.name

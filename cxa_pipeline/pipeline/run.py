@@ -22,6 +22,7 @@ from cxa_pipeline.pipeline.checking import Checker
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.landing import pending, read_landing
 from cxa_pipeline.pipeline.parameters import parameters
+from cxa_pipeline.pipeline.profile import Profiles
 from cxa_pipeline.pipeline.project import digest
 from cxa_pipeline.pipeline.publication import Publisher, TableReport
 from cxa_pipeline.pipeline.reconcile import Outcome, outcome_parts, reconcile
@@ -94,6 +95,7 @@ class _Run:
         self.now = datetime.now(UTC)
         self.engine = home.engine()
         self.publisher = Publisher(home, self.engine)
+        self.profiles = Profiles(self.project, home.lake, self.engine)
 
     def go(
         self,
@@ -118,6 +120,8 @@ class _Run:
                 builder.carry_over({t: r.versions for t, r in self.previous.tables.items() if r.versions is not None})
             self.result.computed = builder.computed
             with self._stage("check"):
+                if publish:
+                    self.profiles.make(builder.versions)  # while PostgreSQL checks
                 checker.finish(builder)
                 outcomes = reconcile(builder)
         release = self._release(builder, ingested, outcomes, write=publish)
@@ -275,6 +279,7 @@ class _Run:
         versions = [v for months in (*tables, *builder.versions.values()) for v in months.values()]
         live = {audit_parts(self.project, v) for v in versions if v.table in self.project.catalog}
         live |= {v.parts for v in versions} | {outcome.parts for outcome in outcomes} | ingested.live
+        live |= self.profiles.live({t: r.versions or {} for t, r in self.result.release.tables.items()})
         if gone := lake.collect_garbage(live):
             log.debug("deleted %d results that no kept release names", len(gone))
 

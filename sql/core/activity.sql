@@ -1,7 +1,7 @@
--- One row per event of a visitor, known robots left out, up to the as-of date: core.events with the attributes of
--- visitor, device, product and shop, the merged data set. All events of a session have its visitor (see
--- core.visits), also those before the login. Sales that no event of a visitor announced are here with event_source
--- `sale`, but not those of a shop with a door: nobody visited for them.
+-- One row per event of a visitor, known robots left out, up to the as-of date: core.events with the
+-- attributes of visitor, device, product and shop, the merged data set. All events of a session have its
+-- visitor (see core.visits), also those before the login. Sales that no event of a visitor announced are here
+-- with event_source `sale`, but not those of a shop with a door: nobody visited for them.
 with events as (
     select
         e.event_id,

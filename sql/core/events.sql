@@ -1,14 +1,16 @@
--- One row per event, bots included, with the session it belongs to: the interactions of visitors, and the purchases
--- that only sales lines know (`event_source` is `sale`).
--- Session: the events of one device, or else of one customer, without a pause of session_timeout_minutes. Another
--- customer on the device begins a new one, a login does not, nor does midnight; the end of the local month does, and
--- so does session_max_hours. Where the source delivers a session, that is the session, whatever the pauses.
--- Purchase: an event and a sales line that counts are one row if they are of the same order and product (an event
--- without product: of the same order), or else of the same customer and product within purchase_match_minutes. The
--- row keeps moment, page and session of the event; order, shop, quantity and money are those of the line. Each line
--- stands once. Purchase events that repeat an order and product are left out.
--- A line without event belongs to the session of its order, or else to the session of its customer that it falls into
--- (give or take session_match_minutes), or to none; a line of a shop with a door belongs to none.
+-- One row per event, bots included, with the session it belongs to: the interactions of visitors, and the
+-- purchases that only sales lines know (`event_source` is `sale`).
+-- Session: the events of one device, or else of one customer, without a pause of session_timeout_minutes.
+-- Another customer on the device begins a new one, a login does not, nor does midnight; the end of the local
+-- month does, and so does session_max_hours. Where the source delivers a session, that is the session,
+-- whatever the pauses.
+-- Purchase: an event and a sales line that counts are one row if they are of the same order and product (an
+-- event without product: of the same order), or else of the same customer and product within
+-- purchase_match_minutes. The row keeps moment, page and session of the event; order, shop, quantity and
+-- money are those of the line. Each line stands once. Purchase events that repeat an order and product are
+-- left out.
+-- A line without event belongs to the session of its order, or else to the session of its customer that it
+-- falls into (give or take session_match_minutes), or to none; a line of a shop with a door belongs to none.
 with parameters as (
     select
         p.session_timeout_minutes,
@@ -92,7 +94,8 @@ same_order as (
     where not b.is_repeated and b.product_id is null and l.line_of_order = 1
 ),
 
--- Events and lines of one customer and product in order of time; whatever follows within the tolerance is a cluster.
+-- Events and lines of one customer and product in order of time; whatever follows within the tolerance is a
+-- cluster.
 unpaired as (
     select
         b.occurred_month as month,
@@ -147,7 +150,8 @@ clusters as (
         d.side,
         d.item,
         sum(d.begins_cluster) over (
-            partition by d.month, d.customer_id, d.product_id order by d.moment, d.side, d.item rows unbounded preceding
+            partition by d.month, d.customer_id, d.product_id
+            order by d.moment, d.side, d.item rows unbounded preceding
         ) as cluster
     from distances as d
 ),
@@ -274,7 +278,8 @@ shared_acts as (
         p.occurred_at,
         p.step_rank,
         sum(p.after_pause) over (
-            partition by p.stream order by p.occurred_at, p.step_rank, p.interaction_id rows unbounded preceding
+            partition by p.stream
+            order by p.occurred_at, p.step_rank, p.interaction_id rows unbounded preceding
         ) as pauses_before
     from pauses as p
     inner join shared_streams as s on p.stream = s.stream
@@ -320,10 +325,12 @@ runs as (
             partition by o.stream order by o.occurred_at, o.step_rank, o.interaction_id
         ) as place,
         sum(o.opens) over (
-            partition by o.stream order by o.occurred_at, o.step_rank, o.interaction_id rows unbounded preceding
+            partition by o.stream
+            order by o.occurred_at, o.step_rank, o.interaction_id rows unbounded preceding
         ) as run,
         max(case when o.opens = 1 then o.occurred_at end) over (
-            partition by o.stream order by o.occurred_at, o.step_rank, o.interaction_id rows unbounded preceding
+            partition by o.stream
+            order by o.occurred_at, o.step_rank, o.interaction_id rows unbounded preceding
         ) as run_began_at
     from openings as o
 ),
@@ -336,7 +343,8 @@ stretches as (
         r.stream,
         r.run,
         case
-            when r.is_delivered or r.occurred_at <= r.run_began_at + p.session_max_hours * interval '1 hour' then 0
+            when r.is_delivered then 0
+            when r.occurred_at <= r.run_began_at + p.session_max_hours * interval '1 hour' then 0
             else ceil(
                 (extract(epoch from r.occurred_at) - extract(epoch from r.run_began_at))
                 / nullif(p.session_max_hours::bigint * 3600, 0)
@@ -381,8 +389,10 @@ found_sessions as (
         n.stretch,
         max(n.occurred_month) as session_month,
         max(n.interaction_id) filter (where n.is_first) as first_interaction_id,
-        coalesce('device:' || max(n.device_id) filter (where n.is_first), max(n.customer_id) filter (where n.is_first))
-            as actor_id,
+        coalesce(
+            'device:' || max(n.device_id) filter (where n.is_first),
+            max(n.customer_id) filter (where n.is_first)
+        ) as actor_id,
         coalesce(max(n.device_id) filter (where n.is_first), max(n.device_id)) as device_id,
         max(n.customer_id) as customer_id,
         coalesce(min(n.customer_id) <> max(n.customer_id), false) as has_several_customers,
@@ -473,14 +483,16 @@ sessions_of_orders as (
         coalesce(f.order_id, f.event_order_id) as order_id,
         p.session_id,
         row_number() over (
-            partition by f.occurred_month, coalesce(f.order_id, f.event_order_id) order by p.occurred_at, p.interaction_id
+            partition by f.occurred_month, coalesce(f.order_id, f.event_order_id)
+            order by p.occurred_at, p.interaction_id
         ) as place
     from facts_of_purchases as f
     inner join placed as p on f.interaction_id = p.interaction_id
     where coalesce(f.order_id, f.event_order_id) is not null
 ),
 
--- Lines meet the sessions of their customer by the hour, so that a name that thousands share joins few with few.
+-- Lines meet the sessions of their customer by the hour, so that a name that thousands share joins few with
+-- few.
 hours_of_lines as (
     select
         l.sale_id,

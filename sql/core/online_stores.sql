@@ -1,6 +1,6 @@
 -- One row for the home: which shops sell online, so that a sale there can belong to a visit of the web shop.
--- `core.events` is computed by months and can join no table of shops; it looks the shop up in this list. A new shop
--- with a door leaves the list, and so all months, as they are.
+-- `core.events` is computed by months and can join no table of shops; it looks the shop up in this list. A
+-- new shop with a door leaves the list, and so all months, as they are.
 with stores as (
     select s.store_id
     from landed.stores as s

@@ -1,12 +1,13 @@
--- One row per value that lies far outside of its like, up to the as-of date: marked, never removed. Variables and what
--- each value is compared with: the value of an order (all orders), the quantity of a sales line (lines of its
--- category), its unit price (lines of its product if these are ten or more, else of its category), events and duration
--- of a visit (all visits). Values that are not here are no outliers: join `row_key` with the order, line or session
--- from the left, on one `variable`, and take `coalesce(is_outlier, false)`.
--- Of y = ln(1 + value) the score is 0.6745 (y - median) / MAD, an outlier beyond 3.5 (Iglewicz and Hoaglin 1993). Where
--- half of the values are equal, MAD is 0: then the score is the distance of y from its quartiles in interquartile
--- ranges, an outlier beyond 3 (Tukey's far fence). No value is marked among fewer than ten or without any spread
--- (all to 1e-9, as quartiles are floating-point numbers).
+-- One row per value that lies far outside of its like, up to the as-of date: marked, never removed. Variables
+-- and what each value is compared with: the value of an order (all orders), the quantity of a sales line
+-- (lines of its category), its unit price (lines of its product if these are ten or more, else of its
+-- category), events and duration of a visit (all visits). Values that are not here are no outliers: join
+-- `row_key` with the order, line or session from the left, on one `variable`, and take `coalesce(is_outlier,
+-- false)`.
+-- Of y = ln(1 + value) the score is 0.6745 (y - median) / MAD, an outlier beyond 3.5 (Iglewicz and Hoaglin
+-- 1993). Where half of the values are equal, MAD is 0: then the score is the distance of y from its quartiles
+-- in interquartile ranges, an outlier beyond 3 (Tukey's far fence). No value is marked among fewer than ten
+-- or without any spread (all to 1e-9, as quartiles are floating-point numbers).
 with clock as (
     select k.as_of_date
     from core.clock as k

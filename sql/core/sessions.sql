@@ -1,6 +1,6 @@
--- One row per session, bots included: what one device, or else one customer, did without a pause. The rules of where
--- a session begins are those of `core.events`, whose events are counted here; a session lies in one local month and
--- belongs to the local day of its first event, also where it goes on past midnight.
+-- One row per session, bots included: what one device, or else one customer, did without a pause. The rules
+-- of where a session begins are those of `core.events`, whose events are counted here; a session lies in one
+-- local month and belongs to the local day of its first event, also where it goes on past midnight.
 -- Moments and pages are those of interactions; sales that joined the session count as events and purchases.
 -- The steps of the funnel are ordered: a view, a cart at or after it, a purchase at or after such a cart.
 with events as (
@@ -119,7 +119,8 @@ final as (
         s.started_at,
         s.ended_at,
         s.session_date,
-        (extract(epoch from s.ended_at) - extract(epoch from s.started_at))::numeric(18, 1) as duration_seconds,
+        (extract(epoch from s.ended_at) - extract(epoch from s.started_at))::numeric(18, 1)
+            as duration_seconds,
         s.events,
         s.visits,
         s.views,

@@ -1,6 +1,7 @@
--- One row per session of a visitor, known robots left out, up to the as-of date: core.sessions with what is known of
--- who came, on which device, from where and how. The visitor is the customer of the session; of a session without a
--- login the customer whom core.identities finds for the device; and otherwise the device itself.
+-- One row per session of a visitor, known robots left out, up to the as-of date: core.sessions with what is
+-- known of who came, on which device, from where and how. The visitor is the customer of the session; of a
+-- session without a login the customer whom core.identities finds for the device; and otherwise the device
+-- itself.
 -- The channel is that of the first campaign of the session, or else of the page from which the visitor came.
 with sessions as (
     select
@@ -100,7 +101,8 @@ final as (
             when s.medium = 'referral' then 'referral'
             when coalesce(s.utm_medium, s.utm_source, s.utm_campaign) is not null then 'other campaign'
             when s.referrer_host is null or s.referrer_host in ('', s.own_host) then 'direct'
-            when s.referrer_host ~ '(^|\.)(google|bing|duckduckgo|yahoo|ecosia|qwant|startpage|baidu|yandex)\.'
+            when s.referrer_host
+                ~ '(^|\.)(google|bing|duckduckgo|yahoo|ecosia|qwant|startpage|baidu|yandex)\.'
                 then 'organic search'
             when s.referrer_host
                 ~ '(^|\.)(facebook|instagram|twitter|x|t|linkedin|pinterest|tiktok|youtube|reddit)\.(com|co)$'

@@ -1,5 +1,5 @@
--- One row per month for all sessions together, and one per session whose events, purchases or money are not those of
--- core.events.
+-- One row per month for all sessions together, and one per session whose events, purchases or money are not
+-- those of core.events.
 with events as (
     select
         e.occurred_month,

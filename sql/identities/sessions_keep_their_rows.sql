@@ -1,5 +1,5 @@
--- One row for each of the two views that merge events and sessions with their attributes: its rows against those of
--- what it is made of, up to the as-of date and without known robots.
+-- One row for each of the two views that merge events and sessions with their attributes: its rows against
+-- those of what it is made of, up to the as-of date and without known robots.
 with bots as (
     select d.device_id
     from core.devices as d

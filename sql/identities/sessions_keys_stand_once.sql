@@ -1,5 +1,5 @@
--- One row for all sessions, and one per session that stands in more than one month. (Events need no such row: their
--- keys are those of interactions and sales lines.)
+-- One row for all sessions, and one per session that stands in more than one month. (Events need no such row:
+-- their keys are those of interactions and sales lines.)
 with keys as (
     select
         s.session_id as item,

@@ -1,6 +1,6 @@
--- One row per month for each of three sums: interactions but purchases, sales lines that count, and their net sales,
--- each in core.events and where it comes from. (Purchases of the tracker are fewer than its events: repeated ones
--- are left out.)
+-- One row per month for each of three sums: interactions but purchases, sales lines that count, and their net
+-- sales, each in core.events and where it comes from. (Purchases of the tracker are fewer than its events:
+-- repeated ones are left out.)
 with events as (
     select
         e.occurred_month as month,
@@ -31,22 +31,40 @@ sales as (
 ),
 
 amounts as (
-    select to_char(e.month, 'YYYY-MM') || ' interactions' as item, e.interactions as left_value, 0 as right_value
+    select
+        to_char(e.month, 'YYYY-MM') || ' interactions' as item,
+        e.interactions as left_value,
+        0 as right_value
     from events as e
     union all
-    select to_char(i.month, 'YYYY-MM') || ' interactions' as item, 0 as left_value, i.interactions as right_value
+    select
+        to_char(i.month, 'YYYY-MM') || ' interactions' as item,
+        0 as left_value,
+        i.interactions as right_value
     from interactions as i
     union all
-    select to_char(e.month, 'YYYY-MM') || ' sales lines' as item, e.sales_lines as left_value, 0 as right_value
+    select
+        to_char(e.month, 'YYYY-MM') || ' sales lines' as item,
+        e.sales_lines as left_value,
+        0 as right_value
     from events as e
     union all
-    select to_char(s.month, 'YYYY-MM') || ' sales lines' as item, 0 as left_value, s.sales_lines as right_value
+    select
+        to_char(s.month, 'YYYY-MM') || ' sales lines' as item,
+        0 as left_value,
+        s.sales_lines as right_value
     from sales as s
     union all
-    select to_char(e.month, 'YYYY-MM') || ' net sales' as item, e.net_sales as left_value, 0 as right_value
+    select
+        to_char(e.month, 'YYYY-MM') || ' net sales' as item,
+        e.net_sales as left_value,
+        0 as right_value
     from events as e
     union all
-    select to_char(s.month, 'YYYY-MM') || ' net sales' as item, 0 as left_value, s.net_sales as right_value
+    select
+        to_char(s.month, 'YYYY-MM') || ' net sales' as item,
+        0 as left_value,
+        s.net_sales as right_value
     from sales as s
 ),
 

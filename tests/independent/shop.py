@@ -223,6 +223,271 @@ def interactions() -> list[Row]:
     ]
 
 
+def acts(prefix: str, day: str, times: str, **given: Any) -> list[Row]:
+    """Events of one visitor from words such as `10:00 view:P1 10:05:30 cart:P1@c2`: time, type, product, customer."""
+    words = times.split()
+    rows = []
+    for number, (clock, what) in enumerate(zip(words[::2], words[1::2], strict=True), start=1):
+        what, _, customer = what.partition("@")
+        kind, _, product = what.partition(":")
+        row = {"product_id": product or None, "customer_id": customer or None, **given}
+        rows.append(event(f"{prefix}-{number}", f"{day} {clock}", kind, **row))
+    return rows
+
+
+def awkward_visits() -> list[Row]:
+    """Events that each exercise one rule of sessions, purchases and dwell; each case has a device of its own."""
+    return [
+        # equal moments in the wrong order of ids: view, cart and purchase of one second
+        event("eq-3", "2024-04-02 10:00", "view", device_id="eq", product_id="P1"),
+        event("eq-2", "2024-04-02 10:00", "cart", device_id="eq", product_id="P1"),
+        event("eq-1", "2024-04-02 10:00", "purchase", device_id="eq", product_id="P1", value=Decimal("10")),
+        # the steps in the wrong order of time; a purchase without a view; a cart before the first view
+        *acts("wrong", "2024-04-02", "10:00 purchase:P1 10:01 cart:P1 10:02 view:P1", device_id="wrong"),
+        *acts("blind", "2024-04-02", "10:00 cart:P1 10:01 purchase:P1", device_id="blind"),
+        *acts("early", "2024-04-02", "10:00 cart:P1 10:01 view:P1 10:02 purchase:P1", device_id="early"),
+        # a pause of a second less than the timeout, then one as long
+        *acts("pause", "2024-04-03", "10:00 visit 10:29:59 view:P2 10:59:59 view:P3", device_id="pause"),
+        # over midnight, over the end of a month, over both changes of the clocks
+        *acts("night", "2024-05-10", "23:50 view:P1 23:59:59 view:P2", device_id="night"),
+        *acts("night2", "2024-05-11", "00:10 cart:P1", device_id="night"),
+        *acts("month", "2024-05-31", "23:50 view:P1 23:59:59 cart:P1", device_id="month"),
+        *acts("month2", "2024-06-01", "00:00 checkout 00:05 purchase:P1", device_id="month"),
+        *acts("spring", "2024-03-31", "01:50 view:P1 03:05 view:P2", device_id="spring"),
+        *acts("autumn", "2024-10-27", "02:50 view:P1 03:10 view:P2", device_id="autumn"),
+        # a login; a login, a logout and another login with and without a pause; three customers in turn
+        *acts("login", "2024-04-04", "10:00 view:P1 10:05 view:P2@c1 10:10 cart:P1", device_id="login"),
+        *acts("other", "2024-04-04", "10:00 view:P1@c1 10:05 view:P2 10:10 view:P3@c2 10:11 visit", device_id="other"),
+        *acts("again", "2024-04-04", "10:00 view:P1@c1 10:40 view:P2 10:50 view:P3@c2", device_id="again"),
+        *acts("turns", "2024-04-04", "10:00 visit@c1 10:00 visit@c2 10:00 visit@c1 10:01 visit@c3", device_id="turns"),
+        # a customer without a device beside the same one with a device
+        *acts("bare", "2024-04-05", "10:00 visit@c4 10:10 view:P1@c4 10:45 view:P2@c4"),
+        *acts("beside", "2024-04-05", "10:05 view:P3@c4", device_id="beside"),
+        # delivered sessions: a long pause, two customers, events between that have none, two devices, two months
+        *acts(
+            "given",
+            "2024-04-06",
+            "08:00 visit 12:00 view:P1@c5 12:01 view:P2@c6 12:02 visit",
+            device_id="given",
+            session_id="s1",
+        ),
+        *acts("plain", "2024-04-06", "08:05 view:P3 08:06 view:P4 11:59 view:P5", device_id="given"),
+        *acts("tab", "2024-04-06", "08:01 visit 08:20 cart:P1", device_id="given", session_id="s2"),
+        *acts("two", "2024-04-06", "09:00 visit", device_id="two-b", session_id="s3"),
+        *acts("two2", "2024-04-06", "09:01 view:P1", device_id="two-a", session_id="s3"),
+        *acts("two3", "2024-04-06", "09:02 view:P2@c7", session_id="s3"),
+        *acts("server", "2024-04-06", "09:00 checkout@c8 09:01 visit", session_id="s4", device_id=None)[:1],
+        *acts("server2", "2024-04-06", "09:05 view:P1", session_id="s4", device_id="server"),
+        *acts("long", "2024-06-30", "23:00 view:P1", device_id="long", session_id="s5"),
+        *acts("long2", "2024-07-01", "09:00 view:P2", device_id="long", session_id="s5"),
+        # one that never sleeps: every twenty minutes for fifty hours, an event exactly a day after the first
+        *[
+            event(
+                f"robot-{n:03}",
+                f"2024-07-{10 + n // 72} {n // 3 % 24:02}:{n % 3 * 20:02}",
+                "view",
+                device_id="robot",
+                product_id=f"P{1 + n % 3}",
+            )
+            for n in range(151)
+        ],
+        # a bot with the name of a customer
+        *acts("bot", "2024-04-07", "10:00 view:P1@c9 10:01 view:P2", device_id="d1"),
+        # pages, campaigns and referrers, some of them unknown
+        event("page-1", "2024-04-08 10:00", "visit", device_id="page", referrer="https://www.google.de/"),
+        event("page-2", "2024-04-08 10:01", "search", device_id="page", page_url="/s", page_type="search"),
+        event("page-3", "2024-04-08 10:02", "view", device_id="page", page_url="/p", utm_medium="cpc", product_id="P1"),
+        event("page-4", "2024-04-08 10:03", "view", device_id="page", page_type="product", utm_source="letter"),
+        event("page-5", "2024-04-08 10:04", "wishlist", device_id="page", product_id="P1"),
+        event("page-6", "2024-04-08 10:05", "remove_from_cart", device_id="page", product_id="P1"),
+        *[
+            event(
+                f"from-{n}",
+                f"2024-04-09 {8 + n:02}:00",
+                "visit",
+                device_id="from",
+                referrer=referrer,
+                utm_medium=medium,
+                page_url="https://shop.example/start",
+            )
+            for n, (referrer, medium) in enumerate(
+                [
+                    ("https://SHOP.example/cart", None),
+                    ("https://m.facebook.com/x", None),
+                    ("https://blog.example/", None),
+                    ("https://duckduckgo.com", "E-Mail"),
+                    (None, "sms"),
+                    (None, "Organic"),
+                    (None, None),
+                    ("https://notgoogle.example/", None),
+                    ("android-app://com.example", None),
+                ]
+            )
+        ],
+        # time on products: measured, capped both ways, at once, last
+        event(
+            "dwell-1", "2024-04-10 10:00", "view", device_id="dwell", product_id="P1", duration_seconds=Decimal("7.5")
+        ),
+        event("dwell-2", "2024-04-10 10:01", "view", device_id="dwell", product_id="P2"),
+        event("dwell-3", "2024-04-10 10:11", "view", device_id="dwell", product_id="P2"),
+        event("dwell-4", "2024-04-10 10:21:01", "view", device_id="dwell", product_id="P3"),
+        event("dwell-5", "2024-04-10 10:21:01", "view", device_id="dwell", product_id="P3"),
+        event(
+            "dwell-6", "2024-04-10 10:22", "view", device_id="dwell", product_id="P1", duration_seconds=Decimal("700")
+        ),
+        event("dwell-7", "2024-04-10 10:23", "visit", device_id="dwell"),
+        event("dwell-8", "2024-04-10 10:24", "view", device_id="dwell", product_id="P1"),
+        *purchase_events(),
+    ]
+
+
+def purchase_events() -> list[Row]:
+    """Purchase events for `lines_of_visits`, in every combination."""
+
+    def bought(number: str, occurred: str, device: str | None, **given: Any) -> Row:
+        return event(f"b-{number}", f"2024-08-{occurred}", "purchase", device_id=device, **given)
+
+    return [
+        # the same order and product; the same order alone; a second product of the order unknown to the tracker
+        bought(
+            "1", "01 10:00", "b1", customer_id="c12", order_id="V1", product_id="P1", value=Decimal("99"), quantity=9
+        ),
+        bought("2", "02 10:00", "b2", customer_id="c12", order_id="V2", value=Decimal("50")),
+        bought("3", "03 10:00", "b3", customer_id="c12", order_id="V3", product_id="P1"),
+        # another order number, but the same customer and product: in time, a second too late, at both sides
+        bought("4", "04 10:00", "b4", customer_id="c12", order_id="W4", product_id="P1"),
+        bought("5", "05 10:00", "b5", customer_id="c12", order_id="W5", product_id="P1"),
+        bought("6", "06 10:00", "b6", customer_id="c12", product_id="P1"),
+        bought("6b", "06 10:20", "b6", customer_id="c12", product_id="P1"),
+        # repeated: same order and product, same order without product, without beside with product
+        *[bought(f"7{n}", f"07 10:0{n}", "b7", order_id="V7", product_id="P1") for n in range(3)],
+        *[bought(f"8{n}", f"08 10:0{n}", "b8", order_id="V8", customer_id="c13") for n in range(2)],
+        bought("9a", "09 10:00", "b9", order_id="V9"),
+        bought("9b", "09 10:01", "b9", order_id="V9", product_id="P2"),
+        # two lines of one product for one event, two events for one line, neither with an order
+        bought("10", "10 10:00", "b10", customer_id="c14", product_id="P2"),
+        bought("11a", "11 10:00", "b11", customer_id="c14", product_id="P2"),
+        bought("11b", "11 10:01", "b11", customer_id="c14", product_id="P2"),
+        # anonymous, named by the sale; then again anonymous on the same device
+        bought("12", "12 10:00", "b12", order_id="V12", product_id="P1"),
+        *acts("b-12v", "2024-08-13", "10:00 view:P1", device_id="b12"),
+        # anonymous and a guest's sale; cancelled; a return; none at all; nothing but a type
+        bought("14", "14 10:00", "b14", order_id="V14", product_id="P1"),
+        bought("15", "15 10:00", "b15", order_id="V15", product_id="P1", customer_id="c15", value=Decimal("5")),
+        bought("16", "16 10:00", "b16", order_id="V16", product_id="P1", customer_id="c15"),
+        bought("17", "17 10:00", "b17", order_id="V17", product_id="P1", customer_id="c15", value=Decimal("7")),
+        bought("18", "18 10:00", "b18"),
+        # the sale is in the next month
+        event("b-19", "2024-08-31 23:59", "purchase", device_id="b19", order_id="V19", product_id="P1"),
+        # visits of a customer into which sales fall that the tracker missed, on two devices at once
+        *acts("b-20", "2024-08-20", "10:00 view:P1@c16 10:10 view:P2@c16", device_id="b20"),
+        *acts("b-21", "2024-08-20", "10:05 visit@c16", device_id="b21"),
+        *acts("b-22", "2024-08-22", "10:00 view:P1@c17 10:03 view:P2@c17", device_id="b22"),
+        # a purchase of a shop with a door that the tracker knows
+        bought("23", "23 10:00", "b23", customer_id="c18", order_id="V23", product_id="P1"),
+        # two purchases of one order in two visits
+        bought("24", "24 10:00", "b24", customer_id="c19", order_id="V24", product_id="P1"),
+        bought("24b", "24 12:00", "b24", customer_id="c19", order_id="V24", product_id="P2"),
+    ]
+
+
+def lines_of_visits() -> list[Row]:
+    """Sales lines for `purchase_events`."""
+
+    def line(number: str, sold: str, **given: Any) -> Row:
+        return sale(f"v{number}", f"2024-08-{sold}", **given)
+
+    return [
+        line("1", "01 10:09", quantity=2, order="V1", customer="c12"),
+        line("2a", "02 10:01", product="P2", order="V2", customer="c12"),
+        line("2b", "02 10:00", product="P3", order="V2", customer="c12"),
+        line("3a", "03 18:00", order="V3", customer="c12"),
+        line("3b", "03 18:00", product="P2", order="V3", customer="c12"),
+        line("4", "04 10:10", order="V4", customer="c12"),
+        line("5", "05 10:10:01", order="V5", customer="c12"),
+        line("6", "06 10:10", order="V6", customer="c12"),
+        line("7", "07 10:30", order="V7", customer="c13"),
+        line("8", "08 10:30", product="P5", order="V8", customer="c13"),
+        line("9", "09 10:30", product="P2", order="V9", customer="c13"),
+        line("10a", "10 10:01", product="P2", order="V10", customer="c14"),
+        line("10b", "10 10:01", product="P2", order="V10", customer="c14"),
+        line("11", "11 10:02", product="P2", order="V11", customer="c14"),
+        line("12", "12 10:02", order="V12", customer="c20"),
+        line("14", "14 10:02", order="V14", customer_email="known@example.org"),
+        line("15", "15 10:00", order="V15", customer="c15", status="cancelled"),
+        line("16", "16 10:00", quantity=-1, order="V16", customer="c15"),
+        line("19", "31 23:59", order="V18-none", customer="c15"),
+        sale("v19b", "2024-09-01 00:01", order="V19", customer="c15"),
+        line("20a", "20 10:06", order="V20", customer="c16"),
+        line("20b", "20 10:15", product="P5", order="V20", customer="c16"),
+        line("20c", "20 10:15:01", product="P6", order="V20c", customer="c16"),
+        line("20d", "20 09:55", product="P7", order="V20d", customer="c16", store_id="W1"),
+        line("22", "22 10:02", order="V22", customer="c17", store_id="S1"),
+        line("22b", "22 10:02", product="P2", order="V22b", customer="c17", store_id="S9"),
+        line("23", "23 10:02", order="V23", customer="c18", store_id="S1"),
+        line("23b", "23 10:02", product="P2", order="V23", customer="c18", store_id="S1"),
+        line("24", "24 11:00", product="P3", order="V24", customer="c19"),
+        line("25", "25 10:00", order="V25", customer_email="nobody@example.org"),
+        line("26", "25 10:00", order="V26", customer_email="twice@example.org"),
+    ]
+
+
+def visiting_crowd(events: int = 500, seed: int = 11) -> list[Row]:
+    """Seeded events of few devices and customers on few days, so that every rule meets every other."""
+    draw = random.Random(seed)
+    kinds = ["visit", "view", "view", "view", "search", "cart", "remove_from_cart", "wishlist", "checkout", "purchase"]
+    rows = []
+    for n in range(events):
+        moment = datetime(2024, 9, 27, 6) + timedelta(seconds=draw.randrange(9 * 86_400))
+        moment = moment.replace(hour=draw.choice([0, 10, 11, 23]), second=draw.choice([0, 0, 30]))
+        kind = draw.choice(kinds)
+        device = draw.choice([None, *[f"x{i}" for i in range(6)]])
+        known = draw.choice(["c21", "c22", "c23"])
+        rows.append(
+            event(
+                f"x{n:04}",
+                moment.isoformat(sep=" "),
+                kind,
+                device_id=device,
+                customer_id=known if device is None or draw.random() < 0.3 else None,
+                session_id=draw.choice(["y1", "y2", "y3"]) if draw.random() < 0.1 else None,
+                product_id=f"P{draw.randint(1, 4)}" if draw.random() < 0.8 else None,
+                order_id=f"X{draw.randrange(12)}" if kind == "purchase" and draw.random() < 0.5 else None,
+                duration_seconds=Decimal(draw.randrange(9000)) / 10 if draw.random() < 0.2 else None,
+                page_url=draw.choice([None, "/a", "/b", "/c"]),
+                page_type=draw.choice([None, "home", "product"]),
+                referrer=draw.choice([None, None, "https://www.bing.com/", "https://x.com/1"]),
+                utm_source=draw.choice([None, None, None, "s1"]),
+                utm_medium=draw.choice([None, None, None, "cpc", "Social"]),
+                value=draw.choice([None, Decimal("3.5")]),
+            )
+        )
+    return rows
+
+
+def buying_crowd(lines: int = 60, seed: int = 12) -> list[Row]:
+    """Seeded sales lines of the days, customers and orders of `visiting_crowd`."""
+    draw = random.Random(seed)
+    rows = []
+    for n in range(lines):
+        moment = datetime(2024, 9, 27, 6) + timedelta(seconds=draw.randrange(9 * 86_400))
+        moment = moment.replace(hour=draw.choice([0, 10, 11, 23]), second=draw.choice([0, 30]))
+        rows.append(
+            sale(
+                f"w{n}",
+                moment.isoformat(sep=" "),
+                draw.choice([1, 1, 2, -1]),
+                "10",
+                f"P{draw.randint(1, 4)}",
+                order=draw.choice([None, f"X{draw.randrange(12)}"]),
+                customer=draw.choice([None, "c21", "c22", "c23"]),
+                store_id=draw.choice([None, None, "S1", "W1"]),
+                status=draw.choice([None, None, None, "cancelled"]),
+            )
+        )
+    return rows
+
+
 def nasty() -> Landed:
     """The whole shop."""
     return {
@@ -235,6 +500,27 @@ def nasty() -> Landed:
         ],
         "devices": [{"device_id": "d1", "device_type": "mobile", "is_bot": True, "customer_id": "c1"}],
         "interactions": interactions(),
+    }
+
+
+def busy() -> Landed:
+    """The whole shop with many visits."""
+    found = nasty()
+    emails = {"idle-undated": "known@example.org", "c12": "twice@example.org", "c13": "twice@example.org"}
+    return {
+        **found,
+        "sales": [*found["sales"], *lines_of_visits(), *buying_crowd()],
+        "customers": [{**row, "email": emails.get(row["customer_id"], row.get("email"))} for row in found["customers"]],
+        "stores": [*found["stores"], {"store_id": "W1", "channel": "online"}],
+        "devices": [
+            *found["devices"],
+            {"device_id": "d-idle", "device_type": "tablet", "customer_id": "c2", "location": "Hamburg"},
+            {"device_id": "night", "device_type": "desktop", "customer_id": "c3", "location": "n/a"},
+            {"device_id": "login", "customer_id": "c4", "location": "  KÖLN "},
+            {"device_id": "other", "device_type": "tv", "customer_id": "c1"},
+            {"device_id": "eq", "location": "Bremen"},
+        ],
+        "interactions": [*found["interactions"], *awkward_visits(), *visiting_crowd()],
     }
 
 

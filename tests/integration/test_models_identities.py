@@ -93,13 +93,13 @@ def test_a_key_in_two_months_is_found(built_shop: Built) -> None:
     assert broken(built, "keys_stand_once") == {"core.sales": ["all keys", "m1"]}
 
 
-def test_two_currencies_hold_back_every_table_of_kpi_and_questions(tmp_path: Path) -> None:
+def test_two_currencies_hold_back_every_table_of_kpi_cohort_and_questions(tmp_path: Path) -> None:
     lines = [
         shop.sale("1", "2024-01-01 10:00", customer="c"),
         shop.sale("2", "2024-01-01 10:00", customer="c", currency="USD"),
     ]
     built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS)
-    tables = {key for key in built.project.models if key.split(".")[0] in ("kpi", "questions")}
+    tables = {key for key in built.project.models if key.split(".")[0] in ("kpi", "cohort", "questions")}
     assert broken(built, "one_currency") == {key: ["currencies: EUR, USD"] for key in tables}
     assert built.rows("core.clock")[0]["currency"] is None
 

@@ -133,6 +133,30 @@ def test_recency_at_the_as_of_date(retail: OnEngine) -> None:
     assert (recency.sum(), recency.median(), recency.min(), recency.max()) == (399354, 50, 0, 373)
 
 
+COHORTS = {
+    "2010-12": [885, 324, 286, 340, 321, 352, 321, 309, 313, 350, 331, 445, 235],
+    "2011-01": [417, 92, 111, 96, 134, 120, 103, 101, 125, 136, 152, 49],
+    "2011-06": [242, 42, 38, 64, 56, 81, 23],
+}
+
+
+def test_cohorts_come_back_as_the_reference_says(retail: OnEngine) -> None:
+    cells = [row for row in retail.rows("cohort.retention") if row["variant"] == "all"]
+    ours = {(row["cohort"], row["period_index"]): row["retained_customers"] for row in cells}
+    for cohort, counts in COHORTS.items():
+        assert [ours[cohort, k] for k in range(len(counts))] == counts
+    assert sum(row["cohort_size"] for row in cells if row["cohort_month"] and row["period_index"] == 0) == 4338
+    assert sum(row["net_sales"] for row in cells if row["cohort"] != "ALL") == D("8318410.484") - D("10411.24")
+    nobody = [row for row in retail.rows("cohort.customer_months") if row["cohort_month"] is None]
+    assert (len({row["customer_id"] for row in nobody}), sum(row["net_sales"] for row in nobody)) == (
+        33,
+        D("-10411.24"),
+    )
+    last = {row["cohort"]: row for row in cells if row["activity_month"] == date(2011, 12, 1)}
+    assert {row["is_complete"] for row in last.values()} == {False}
+    assert [last["2010-12"][name] for name in ("is_left_censored", "retention_rate")] == [True, None]
+
+
 def test_all_identities_hold(retail: OnEngine) -> None:
     for identity in retail.project.identities:
         assert [row for row in retail.identity(identity.name) if row["difference"] != 0] == [], identity.name

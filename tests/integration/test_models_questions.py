@@ -1,4 +1,4 @@
-"""The eleven business questions against an independent recomputation."""
+"""The business questions against an independent recomputation: first the eleven from lines, then all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.independent import metrics, shop
+from cxa_pipeline.synthetic import ShopConfig
+from tests.independent import metrics, shop, synthetic
+from tests.independent.answers import ANSWERS, Known
 from tests.independent.tables import OnEngine, project
 from tests.integration.conftest import Built
 
@@ -57,7 +59,7 @@ def test_every_question_begins_with_a_question_and_an_empty_home_answers_all(tmp
     built = OnEngine(project(), tmp_path).build(shop.empty(), shop.PARAMETERS)
     both = Both(built, metrics.Shop(shop.empty()))
     asked = [c for c in built.project.catalog if c.schema == "questions"]
-    assert len(asked) == 11
+    assert len(asked) == 11 + len(ANSWERS)
     for contract in asked:
         assert "?" in contract.description.split(". ")[0]
         both.ask(contract.table)
@@ -279,3 +281,108 @@ def test_11_a_year_before_that_is_not_covered_is_no_base(tmp_path: Path) -> None
     lines = [shop.sale("1", "2023-01-02 10:00", customer="c"), shop.sale("2", "2024-02-29 10:00", customer="c")]
     rows = answers(tmp_path, {**shop.empty(), "sales": lines}, "yoy_growth")
     assert [(row["yoy"], row["ytd_yoy"], row["note"]) for row in rows] == [(None, None, "no_base")] * 2
+
+
+SMALL = ShopConfig(
+    start=date(2024, 3, 1),
+    end=date(2025, 2, 10),
+    new_customers_per_day=0.5,
+    history_days=200,
+    products=48,
+    affinities=4,
+    bots=1,
+    bot_views=6,
+    view_rate=0.8,
+    cart_rate=0.4,
+    purchase_rate=0.5,
+    dirt=0.0,
+    split="single",
+)
+SHOPS: dict[str, Row] = {
+    "awkward": {},
+    "busy": {"min_group_size": 2},
+    "synthetic": {"min_group_size": 5},
+    "synthetic, as of a day in the middle": {"min_group_size": 3, "as_of_date": date(2024, 11, 17)},
+}
+
+
+@pytest.fixture(scope="module", params=SHOPS)
+def known(request: pytest.FixtureRequest, built_shop: Built, tmp_path_factory: pytest.TempPathFactory) -> Known:
+    if request.param == "awkward":
+        return Known(*built_shop(None), shop.PARAMETERS)
+    parameters = {**shop.PARAMETERS, **SHOPS[request.param]}
+    files = tmp_path_factory.mktemp("files")
+    landed = shop.busy() if request.param == "busy" else synthetic.landed_rows(SMALL, files)
+    questions = [f"questions.{name}" for name in ANSWERS]
+    built = OnEngine(project(), tmp_path_factory.mktemp("built")).build(landed, parameters, *questions)
+    return Known(built, metrics.Shop(landed, parameters["as_of_date"]), parameters)
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_an_answer_is_what_plain_python_finds(known: Known, question: str) -> None:
+    expected = ANSWERS[question](known)
+    ours = known.built.ordered(f"questions.{question}")
+    assert [list(map(str, key_of(row, expected))) for row in ours] == [
+        list(map(str, key_of(row, expected))) for row in expected
+    ]
+    for mine, theirs in zip(ours, expected, strict=True):
+        differing = {name: (mine[name], value) for name, value in theirs.items() if not same(mine[name], value)}
+        assert not differing, key_of(mine, expected)
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_what_must_hold_of_an_answer_holds(known: Known, question: str) -> None:
+    key = f"questions.{question}"
+    relation = {key: known.built.relations[key]}
+    for rule in known.built.project.catalog[key].rules:
+        assert known.built.engine.fetch(str(rule.sql), relation).to_pylist() == [], rule.description
+
+
+def key_of(row: Row, rows: list[Row]) -> list[Any]:
+    """What tells rows apart: texts and dates."""
+    texts = {name for found in rows for name, value in found.items() if isinstance(value, str | date)}
+    return [row[name] for name in sorted(texts)]
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal, money up to its last digit, ratios up to nine."""
+    if isinstance(ours, float) or isinstance(theirs, float):
+        return theirs is not None and ours == pytest.approx(float(theirs), rel=1e-9, abs=1e-9)
+    return near(ours, theirs) if isinstance(ours, Decimal) else bool(ours == theirs)
+
+
+def test_the_carts_of_yesterday_are_those_of_the_last_day_that_can_be_judged(tmp_path: Path) -> None:
+    landed = {
+        **shop.empty(),
+        "customers": [
+            {"customer_id": "yes", "marketing_consent": True},
+            {"customer_id": "no", "marketing_consent": False},
+        ],
+        "products": [
+            {"product_id": "P1", "product_name": "Lamp", "category": "Home", "price": Decimal("10")},
+            {"product_id": "P2", "product_name": "Mug", "category": "Home", "price": Decimal("5")},
+        ],
+        "interactions": [
+            *shop.acts("two", "2024-05-09", "10:00 view:P1@yes 10:01 cart:P2@yes 10:02 cart:P1@yes", device_id="a"),
+            *shop.acts("late", "2024-05-09", "23:50 cart:P1", device_id="b"),
+            *shop.acts("earlier", "2024-05-08", "23:59 cart:P1@no", device_id="c"),
+            *shop.acts("today", "2024-05-10", "09:00 cart:P1@no", device_id="d"),
+            *shop.acts("bought", "2024-05-09", "12:00 cart:P2@late", device_id="e"),
+            *shop.acts("then", "2024-05-10", "11:00 purchase:P2@late", device_id="e"),
+        ],
+    }
+    rows = answers(tmp_path, landed, "carts_abandoned_yesterday", as_of_date=date(2024, 5, 10))
+    shown = [(r["day"], r["customer_id"], r["products"], r["value"], r["may_be_contacted"]) for r in rows]
+    day = date(2024, 5, 9)
+    assert shown == [(day, "yes", "Lamp, Mug", 15, True), (day, None, "Lamp", 10, False)]
+
+
+def test_a_champion_who_slips_is_named_with_what_may_be_done(tmp_path: Path) -> None:
+    days = [f"2024-{month:02}-{day:02} 10:00" for month in range(1, 7) for day in (1, 15)]
+    lines = [shop.sale(f"best-{n}", day, 1, "90", customer="best") for n, day in enumerate(days[:-1])]
+    lines += [shop.sale(f"c{n}", f"2024-0{1 + n}-10 10:00", 1, "10", customer=f"c{n}") for n in range(5)]
+    lines += [shop.sale(f"d{n}", f"2024-07-{2 + n:02} 10:00", 1, "10", customer=f"d{n}") for n in range(9)]
+    landed = {**shop.empty(), "customers": [{"customer_id": "best", "marketing_consent": True}], "sales": lines}
+    (row,) = answers(tmp_path, landed, "slipped_champions", as_of_date=date(2024, 7, 20))
+    assert (row["customer_id"], row["previous_segment"], row["may_be_contacted"]) == ("best", "Champions", True)
+    assert row["segment"] != "Champions" and row["last_order_date"] == date(2024, 6, 1)

@@ -213,6 +213,18 @@ def test_a_relation_can_be_limited_to_files_and_rows_left_out(engine: DuckDBEngi
     assert engine.fetch(sql, {"landed.t": nothing}).num_rows == 0
 
 
+def test_a_sample_is_the_same_every_time_and_smaller_ones_are_parts_of_it(engine: DuckDBEngine, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [f"k{n}" for n in range(4000)]}), tmp_path / "in.parquet")
+
+    def sample(one_in: int) -> set[str]:
+        relation = Relation((tmp_path / "in.parquet",), sampled_by=("id",), one_in=one_in)
+        return set(engine.fetch("select t.id from core.t as t", {"core.t": relation}).column("id").to_pylist())
+
+    assert len(sample(1)) == 4000
+    assert 850 < len(sample(4)) < 1150
+    assert sample(16) < sample(8) < sample(4) == sample(4)
+
+
 def test_a_relation_without_files_is_empty_and_typed(engine: DuckDBEngine, tmp_path: Path) -> None:
     result = engine.run(
         "select t.* from core.t as t", {"core.t": Relation((), columns=COLUMNS)}, COLUMNS, tmp_path / "x.parquet"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlglot import exp
 
+from cxa_pipeline.engine import to_char
 from cxa_pipeline.engine.dialect import to_duckdb
-from cxa_pipeline.engine.formats import interval_parts, re2_pattern, strftime_pattern
+from cxa_pipeline.engine.formats import interval_parts, re2_pattern
 from cxa_pipeline.engine.kinds import Kind
 from cxa_pipeline.errors import DialectError
 
@@ -107,13 +109,22 @@ def test_deviations_of_decimals_are_exact_sums() -> None:
     [("YYYY-MM-DD", "%Y-%m-%d"), ('"100%" MI', "100%% %M"), ("FMMonth YYYY", "%B %Y"), ("HH24:MI:SS", "%H:%M:%S")],
 )
 def test_date_patterns(pattern: str, expected: str) -> None:
-    assert strftime_pattern(pattern) == expected
+    assert to_char.as_text(exp.column("d"), pattern).sql("duckdb") == f"STRFTIME(d, '{expected}')"
 
 
-@pytest.mark.parametrize("pattern", ["Month", "Q", "YYYYth", "FM999", "AD", "SSSS"])
+def test_parts_of_date_patterns_that_strftime_does_not_have_are_joined() -> None:
+    found = to_char.as_text(exp.column("d"), 'YYYY-"Q"Q').sql("duckdb")
+    assert found == "STRFTIME(d, '%Y-Q') || CAST((QUARTER(d)) AS TEXT)"
+    padded = to_char.as_text(exp.column("d"), "MONTH").sql("duckdb")
+    assert padded == "RPAD(UPPER(STRFTIME(d, '%B')), 9, ' ')"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["YYYYth", "FM999", "FMYYYY", "AD", "SSSS", "IDDD", "YYY", "J", "CC", "RM", "TZ", "A.M.", "DDth", "\\d"]
+)
 def test_other_date_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="pattern"):
-        strftime_pattern(pattern)
+        to_char.parts(pattern)
 
 
 def test_intervals_are_sums_of_whole_units() -> None:

@@ -1,0 +1,133 @@
+"""The models on the engine, beside the least that each must do: read its columns once and group them by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cxa_pipeline.contracts import Contract
+from cxa_pipeline.engine.duckdb import DuckDBEngine
+from cxa_pipeline.engine.protocol import OutputColumn, Relation
+from cxa_pipeline.pipeline.build import Builder, Month
+from cxa_pipeline.pipeline.home import Home
+from cxa_pipeline.pipeline.landing import read_landing
+from cxa_pipeline.pipeline.parameters import parameters
+from cxa_pipeline.pipeline.release import latest_release
+from tests.benchmarks import data, measure, page
+from tests.benchmarks.data import FULL, SHARE, Files
+from tests.benchmarks.homes import cxa, new_home
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+
+TIMES_THE_FLOOR = 3.0
+SLOWEST = 5
+
+
+@dataclass
+class Spent:
+    """Seconds of one model, and of its floor."""
+
+    table: str
+    model: float = 0.0
+    floor: float = 0.0
+    rows: int = 0
+
+    @property
+    def times(self) -> float:
+        """How many times the floor the model takes."""
+        return self.model / self.floor
+
+
+@dataclass
+class Figures:
+    """What was measured; `differing` are tables that came out otherwise than in the run."""
+
+    files: Files
+    spent: list[Spent]
+    differing: list[str]
+
+    @property
+    def times(self) -> float:
+        """All models against all floors."""
+        return sum(s.model for s in self.spent) / sum(s.floor for s in self.spent)
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Figures]:
+    files = data.shop(SHARE, next_day=False)
+    with new_home() as home:
+        data.drop(files.first.iterdir(), home.landing / "native")
+        cxa(home, "run")
+        busy = measure.load()
+        found = _measure(home, files, tmp_path_factory.mktemp("models"))
+    page.write(
+        "models" if FULL else "models_small",
+        f"Every model on {files.lines:,} sales lines and {files.interactions:,} interactions",
+        _tell(found),
+        busy,
+    )
+    yield found
+
+
+def _measure(home: Home, files: Files, work: Path) -> Figures:
+    project, engine = home.project, home.engine()
+    builder = Builder(project, home.lake, engine, read_landing(home, engine).datasets, parameters(home))
+    builder.carry_over({t: r.versions for t, r in latest_release(home.lake).tables.items() if r.versions is not None})
+    found, differing = [], []
+    for table in project.models:
+        contract, spent = project.catalog[table], Spent(table)
+        for month, version in builder.versions[table].items():
+            relations = {read: builder.relation(read, month) for read in project.dependencies(table)}
+            target = work / "model.parquet"
+            done = engine.run(project.sql[table], relations, project.output_columns(table), target)
+            spent.model += done.seconds
+            spent.rows += done.rows
+            spent.floor += sum(_floor(builder, engine, contract, read, month, work) for read in relations)
+            if done.content_hash != version.content_hash:
+                differing.append(table)
+        found.append(spent)
+    engine.close()
+    return Figures(files, found, differing)
+
+
+def _floor(builder: Builder, engine: DuckDBEngine, contract: Contract, read: str, month: Month, work: Path) -> float:
+    """Seconds of reading the columns that a model reads of one table, grouped by what this has of the model's key."""
+    source, wanted = builder.project.catalog[read], builder.project.columns_read(contract.key).get(read, set())
+    key = [c for c in source.columns if c.name in contract.primary_key and c.name in wanted]
+    counted = [f"count({name}) as n{place}" for place, name in enumerate(sorted(wanted))]
+    names = [column.name for column in key]
+    grouped = f" group by {', '.join(names)}" if names else ""
+    columns = [
+        *(OutputColumn(c.name, c.type) for c in key),
+        *(OutputColumn(name, "bigint") for name in ("n", *(f"n{place}" for place in range(len(counted))))),
+    ]
+    sql = f"select {', '.join([*names, 'count(*) as n', *counted])} from {read}{grouped}"
+    relation: Relation = builder.relation(read, month)
+    return engine.run(sql, {read: relation}, columns, work / "floor.parquet").seconds
+
+
+def _tell(found: Figures) -> list[str]:
+    model, floor = sum(s.model for s in found.spent), sum(s.floor for s in found.spent)
+    slowest = sorted(found.spent, key=lambda spent: -spent.model)[:SLOWEST]
+    rows = [[f"`{s.table}`", f"{s.rows:,}", f"{s.model:.2f}", f"{s.floor:.2f}", f"{s.times:.1f}"] for s in slowest]
+    return [
+        f"The {len(found.spent)} SQL files took the engine {model:.1f} s, {model / floor:.1f} × the {floor:.1f} s of",
+        "their floors: for each table that a file reads, one query that counts the values of the columns that it reads,",
+        "grouped by those of them that are in its key. Both write Parquet and hash what they wrote; a monthly table is",
+        "computed month by month. The slowest files:",
+        "",
+        *page.table(["", "rows", "seconds", "floor", "× the floor"], rows),
+    ]
+
+
+def test_models_come_out_as_in_the_run(figures: Figures) -> None:
+    assert figures.differing == []
+
+
+@pytest.mark.skipif(not FULL, reason="the aim is for the full size: CXA_BENCH_FULL=1")
+def test_models_take_at_most_three_times_their_floors(figures: Figures) -> None:
+    slowest = sorted(figures.spent, key=lambda spent: spent.floor - spent.model)[:SLOWEST]
+    assert figures.times <= TIMES_THE_FLOOR, [(s.table, round(s.model, 2), round(s.floor, 2)) for s in slowest]
