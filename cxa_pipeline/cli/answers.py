@@ -86,11 +86,11 @@ def shown(column: Column, value: Any, zone: tzinfo) -> str:
 def _number(column: Column, value: Any) -> str:
     if column.name == "year":
         return str(value)
-    if isinstance(value, int) or (column.unit != "shop currency" and value == int(value)):
-        return f"{int(value):,}"
-    if isinstance(value, float) and abs(value) < 1:
-        return f"{value:.3f}"
-    return f"{value:,.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.{1 if column.unit == 'days' else 3 if abs(value) < 1 else 2}f}"
+    return f"{value:,.0f}" if column.unit != "shop currency" and value == int(value) else f"{value:,.2f}"
 
 
 def duration(seconds: float) -> str:

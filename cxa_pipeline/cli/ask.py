@@ -102,7 +102,7 @@ def as_text(question: Question, found: Answer, zone: tzinfo, width: int, rows: i
     if cells.currency:
         lines.append(f"money in {cells.currency}")
     if left := len(found.rows) - len(cells.rows):
-        lines.append(f"... {left:,} more rows: --rows, or --output answer.csv")
+        lines.append(f"... {left:,} more row{'s' * (left > 1)}: --rows, or --output answer.csv")
     if notes:
         lines += ["", *textwrap.wrap(question.notes, width, break_on_hyphens=False)]
     return "\n".join(lines) + "\n"

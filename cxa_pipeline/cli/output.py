@@ -71,13 +71,6 @@ def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
-def as_markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows as a Markdown table."""
-    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join(' --- ' for _ in columns)}|"]
-    lines += [f"| {' | '.join(shown(value).replace('|', chr(92) + '|') for value in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
 class _Progress(logging.Handler):
     def __init__(self, status: object | None) -> None:
         super().__init__(logging.INFO)

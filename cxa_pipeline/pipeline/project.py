@@ -196,13 +196,24 @@ def load_project(sql_root: Path) -> Project:
     return Project(catalog=catalog, models=models, sql=sql, identities=_identities(sql_root / "identities", catalog))
 
 
+def _expanded(names: Iterable[str], catalog: Catalog) -> tuple[str, ...]:
+    """Tables by name; `kpi.*` stands for every table of its schema that SQL makes."""
+    found: list[str] = []
+    for name in names:
+        schema, _, table = name.partition(".")
+        made = [c.key for c in catalog if c.schema == schema and c.sql_path]
+        found += made if table == "*" else [name]
+    return tuple(found)
+
+
 def _identities(folder: Path, catalog: Catalog) -> tuple[Identity, ...]:
     found = []
     for path in sorted(folder.glob("*.yaml")):
         entry = yaml.safe_load(path.read_text(encoding="utf-8"))
         sql_path = path.with_suffix(".sql")
         sql = sql_path.read_text(encoding="utf-8")
-        unknown = sorted({*entry["reference"], *entry["derived"]} - set(catalog.contracts))
+        derived = _expanded(entry["derived"], catalog)
+        unknown = sorted({*entry["reference"], *derived} - set(catalog.contracts))
         if unknown:
             raise ContractError("An identity names tables that do not exist", where=str(path), evidence=unknown)
         found.append(
@@ -211,7 +222,7 @@ def _identities(folder: Path, catalog: Catalog) -> tuple[Identity, ...]:
                 invariant=entry["invariant"],
                 description=" ".join(entry["description"].split()),
                 reference=tuple(entry["reference"]),
-                derived=tuple(entry["derived"]),
+                derived=derived,
                 severity=entry.get("severity", "error"),
                 sql=sql,
                 model=read_model(sql, str(sql_path), {contract.schema for contract in catalog}),

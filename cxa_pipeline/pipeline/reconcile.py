@@ -1,8 +1,9 @@
 """Identities between tables: queries that compare a derived table with its reference, over candidate versions.
 
 Here: evaluating the files of `sql/identities` on the engine. Each returns one row per compared value: `derived`
-(the table judged), `item` (which day, product, ...), `left_value`, `right_value`, `difference`; a difference that
-is not zero holds the derived table back. Not here: rules about one table (`audit`).
+(the table judged, or `*` for all that the identity declares), `item` (which day, product, ...), `left_value`,
+`right_value`, `difference`; a difference that is not zero holds the derived table back. Not here: rules about one
+table (`audit`).
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ COLUMNS = (
     OutputColumn("difference", "numeric(38,4)"),
 )
 DATA = "compared.parquet"
+ALL = "*"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What one identity said.
 
-    `failed` maps each derived table that differs to the number of differing values and examples.
+    `failed` maps each derived table that differs (or `*`) to the number of differing values and examples.
     """
 
     identity: Identity
@@ -46,7 +48,7 @@ class Outcome:
 
     def check(self, table: str) -> CheckResult:
         """The outcome as a check of one derived table."""
-        count, examples = self.failed.get(table, (0, ()))
+        count, examples = self.failed.get(table) or self.failed.get(ALL, (0, ()))
         return CheckResult(
             rule=self.identity.name,
             severity=self.identity.severity,
@@ -76,7 +78,8 @@ def reconcile(builder: Builder) -> list[Outcome]:
         outcome = _evaluate(builder, identity)
         outcomes.append(outcome)
         for table, (count, examples) in outcome.failed.items():
-            log.error("%s breaks %s: %d values differ: %s", table, identity.name, count, "; ".join(examples))
+            judged = "everything that it judges" if table == ALL else table
+            log.error("%s breaks %s: %d values differ: %s", judged, identity.name, count, "; ".join(examples))
     return outcomes
 
 
@@ -88,7 +91,7 @@ def _evaluate(builder: Builder, identity: Identity) -> Outcome:
         relations = {t: builder.relation(t) for t in identity.model.dependencies}
         result = builder.engine.run(identity.sql, relations, COLUMNS, folder / DATA)
         failed = _failed(builder, folder / DATA)
-        if unknown := sorted(set(failed) - set(identity.derived)):
+        if unknown := sorted(set(failed) - {*identity.derived, ALL}):
             raise RunError(
                 f"The identity {identity.name} judges tables that it does not declare as derived",
                 where=str(identity.path),

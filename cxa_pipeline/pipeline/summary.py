@@ -18,6 +18,9 @@ from cxa_pipeline.sources.landed import FileAccount
 
 Row = Mapping[str, Any]
 
+AT_RISK = ("At Risk", "Cannot Lose Them")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 
 @dataclass(frozen=True)
 class Section:
@@ -127,6 +130,25 @@ class Summary:
                 f"The best customer is {customer['customer_id']} with {_money(customer['net_sales'])} "
                 f"from {customer['orders']:,} orders."
             )
+        for few in self._rows_of(
+            "kpi.revenue_concentration_summary",
+            "select share_of_top_20_percent as share from kpi.revenue_concentration_summary"
+            " where share_of_top_20_percent is not null",
+        ):
+            yield f"The fifth of the customers who spend most bring {few['share']:.0%} of the net sales."
+        segments = {
+            r["segment"]: r
+            for r in self._rows_of(
+                "customer.rfm_segments",
+                "select segment, customers, net_sales_share as share from customer.rfm_segments where customers > 0",
+            )
+        }
+        if champions := segments.get("Champions"):
+            at_risk = sum(segments[name]["customers"] for name in AT_RISK if name in segments)
+            yield (
+                f"{champions['customers']:,} of them are champions, who buy often and bought lately; "
+                f"{at_risk:,} good ones are about to be lost."
+            )
         sleeping = self._row(
             "select count(*) as customers from questions.inactive_customers where status = 'inactive'"
         )["customers"]
@@ -167,8 +189,24 @@ class Summary:
             f"{sum(events.values()):,} page events: {events.get('view', 0):,} product views, "
             f"{events.get('cart', 0):,} put in the cart, {events.get('purchase', 0):,} purchases."
         )
-        if events.get("view"):
-            yield f"Of 100 product views, {_part(events.get('cart', 0), events['view'])} led to the cart."
+        for visits in self._rows_of(
+            "behavior.sessions_daily",
+            "select sum(sessions) as sessions, sum(converted_sessions) as converted from behavior.sessions_daily",
+        ):
+            if visits["sessions"]:
+                bought = _part(visits["converted"], visits["sessions"])
+                yield f"Of 100 visits ({visits['sessions']:,} in all), {bought} ended with a purchase."
+        for carts in self._rows_of(
+            "behavior.cart_abandonment",
+            "select cart_count, abandoned_count from behavior.cart_abandonment where scope = 'all' and month is null",
+        ):
+            if carts["cart_count"]:
+                yield f"Of 100 filled carts, {_part(carts['abandoned_count'], carts['cart_count'])} were abandoned."
+        for peak in self._rows_of(
+            "behavior.peak_times",
+            "select iso_weekday, hour from behavior.peak_times where event_type = 'all' and is_peak",
+        ):
+            yield f"The busiest hour of the week begins on {WEEKDAYS[peak['iso_weekday'] - 1]} at {peak['hour']}:00."
 
     def _quality(self) -> Iterator[str]:
         files = {a.landing.sha256 for a in self.accounts}
@@ -199,11 +237,14 @@ class Summary:
         verdict = "every total adds up" if not failed else f"{failed} failed, see `cxa status`"
         yield f"{passed + failed} checks were made: {verdict}."
 
+    def _questions(self) -> int:
+        return sum(contract.schema == "questions" for contract in self.project.catalog)
+
     def _next(self) -> Section:
         return Section(
             "Where to look next",
             (
-                "cxa ask            eleven business questions and their answers",
+                f"cxa ask            {self._questions()} business questions and their answers",
                 "cxa tables         every table and what it means",
                 "cxa up             lineage, checks and schedules in the browser",
                 "cxa db psql        the tables in SQL; `cxa db url` for other programs",
@@ -215,6 +256,10 @@ class Summary:
     def _released(self, table: str) -> bool:
         found = self.release.tables.get(table)
         return found is not None and found.versions is not None
+
+    def _rows_of(self, table: str, sql: str) -> list[Row]:
+        """Rows of a query, none where its table was not released."""
+        return self._rows(sql) if self._released(table) else []
 
     def _rows(self, sql: str) -> list[Row]:
         relations = {}

@@ -243,12 +243,20 @@ q_values as (
         p.member,
         p.probability_of_more,
         p.p_value,
-        least(
-            min(p.adjusted) over (
-                order by p.p_value desc nulls first, p.breakdown desc, p.member desc rows unbounded preceding
-            ),
-            1
-        ) as q_value
+        -- Rounding could put it a last digit below the p-value; without one there is none.
+        case
+            when p.p_value is not null
+                then greatest(
+                    p.p_value,
+                    least(
+                        min(p.adjusted) over (
+                            order by p.p_value desc nulls first, p.breakdown desc, p.member desc
+                            rows unbounded preceding
+                        ),
+                        1
+                    )
+                )
+        end as q_value
     from ordered_p_values as p
 ),
 

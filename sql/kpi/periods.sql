@@ -43,7 +43,8 @@ customers as (
         c.join_date as day,
         count(*) as registrations
     from core.customers as c
-    where c.join_date is not null
+    cross join clock as k
+    where c.join_date <= k.as_of_date
     group by c.join_date
 ),
 
@@ -168,8 +169,8 @@ registered as (
         s.grain,
         s.period,
         sum(j.registrations) as registrations
-    from slices as s
-    inner join customers as j on s.day = j.day
+    from spine as s
+    inner join customers as j on s.period <= j.day and j.day <= s.period_end
     group by s.grain, s.period
 ),
 

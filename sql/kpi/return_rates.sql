@@ -29,6 +29,7 @@ orders as (
         o.order_value,
         o.units
     from core.orders as o
+    inner join clock as c on o.order_date <= c.as_of_date
 ),
 
 sale_lines as (
@@ -36,7 +37,8 @@ sale_lines as (
         s.sale_id,
         s.order_id
     from core.sales as s
-    where s.is_valid and s.line_type = 'sale'
+    cross join clock as c
+    where s.is_valid and s.line_type = 'sale' and s.sold_date <= c.as_of_date
 ),
 
 return_lines as (

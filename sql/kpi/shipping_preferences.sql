@@ -29,12 +29,14 @@ lines as (
         s.original_sale_id,
         s.customer_id,
         s.shipping_type,
+        t.channel,
         s.line_type,
         s.gross_sales - s.discounts as sales_value,
         s.shipping_amount,
         s.net_sales
     from core.sales as s
     cross join clock as c
+    left join core.stores as t on s.store_id = t.store_id
     where s.is_valid and s.sold_date <= c.as_of_date
 ),
 
@@ -75,7 +77,9 @@ traced as (
     select
         o.order_id,
         case when o.order_id is not null then o.customer_id else l.customer_id end as customer_id,
-        coalesce(o.shipping_type, l.shipping_type, 'Unknown') as shipping_type,
+        coalesce(
+            o.shipping_type, l.shipping_type, case when l.channel = 'store' then 'In store' else 'Unknown' end
+        ) as shipping_type,
         l.line_type = 'sale' as is_sale,
         l.sales_value,
         l.shipping_amount,

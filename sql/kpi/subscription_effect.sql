@@ -165,6 +165,7 @@ intervals as (
         s.estimate,
         s.squared_error,
         case
+            when s.denominator = 0 then null
             when s.unit = 'share'
                 then greatest(
                     ((s.estimate + c.z * c.z / nullif(2 * s.denominator, 0)) - c.z * sqrt(
@@ -176,6 +177,7 @@ intervals as (
             else s.estimate - c.z * sqrt(s.squared_error)
         end as interval_low,
         case
+            when s.denominator = 0 then null
             when s.unit = 'share'
                 then least(
                     ((s.estimate + c.z * c.z / nullif(2 * s.denominator, 0)) + c.z * sqrt(
@@ -271,8 +273,10 @@ q_values as (
     select
         p.figure,
         p.p_value,
-        least(
-            min(p.adjusted) over (order by p.p_value desc, p.figure desc rows unbounded preceding), 1
+        -- Rounding could put it a last digit below the p-value.
+        greatest(
+            p.p_value,
+            least(min(p.adjusted) over (order by p.p_value desc, p.figure desc rows unbounded preceding), 1)
         ) as q_value
     from ordered_p_values as p
 ),

@@ -36,8 +36,7 @@ final as (
         r.total,
         r.share,
         r.hours,
-        r.per_hour,
-        r.iso_weekday
+        r.per_hour
     from ranked as r
     where r.rank <= 10
 )

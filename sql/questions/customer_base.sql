@@ -34,11 +34,10 @@ final as (
         r.retained_share,
         r.quick_ratio,
         r.is_complete,
-        r.is_left_censored,
-        r.period
+        r.is_left_censored
     from ranked as r
     where r.place <= 13
 )
 
 select * from final
-order by period
+order by period_name

@@ -7,6 +7,7 @@ import pytest
 
 from cxa_pipeline.pipeline.lint import lint
 from cxa_pipeline.pipeline.project import load_project
+from tests.support.slim import slim_sql
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("asset_graph.json")
@@ -34,9 +35,7 @@ def graph(project) -> dict[str, list[str]]:
 
 
 def broken(tmp_path: Path, name: str, before: str, after: str):
-    import shutil
-
-    shutil.copytree(ROOT / "sql", tmp_path / "sql")
+    slim_sql(ROOT / "sql", tmp_path / "sql")
     path = tmp_path / "sql" / name
     text = path.read_text()
     assert before in text
@@ -63,9 +62,7 @@ def test_the_lint_finds_a_broken_convention(tmp_path, name, before, after, words
 
 
 def test_a_file_without_contract_is_an_orphan(tmp_path):
-    import shutil
-
-    shutil.copytree(ROOT / "sql", tmp_path / "sql")
+    slim_sql(ROOT / "sql", tmp_path / "sql")
     (tmp_path / "sql" / "kpi" / "stray.sql").write_text("-- One row per stray.\nselect 1 as x")
     findings = [str(finding) for finding in lint(load_project(tmp_path / "sql"))]
     assert any("has no contract" in finding for finding in findings)

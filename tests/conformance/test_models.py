@@ -14,9 +14,9 @@ from tests.independent.tables import OnEngine, Row, build_in_postgres, models, n
 SHOPS = {
     "everything": (shop.nasty(), {}),
     "visits": (shop.busy(), {}),
-    "nothing": (shop.empty(), {}),
 }
 MORE_SHOPS = {
+    "nothing": (shop.empty(), {}),
     "nothing, but an as-of date": (shop.empty(), {"as_of_date": date(2024, 2, 29)}),
     "sales alone": ({**shop.empty(), "sales": shop.nasty()["sales"]}, {}),
     "interactions alone": ({**shop.empty(), "interactions": shop.interactions()}, {}),

@@ -26,7 +26,7 @@ from cxa_pipeline.engine.protocol import OutputColumn, Relation
 from cxa_pipeline.pipeline.project import Project, load_project
 
 SQL_ROOT = Path(__file__).parents[2] / "sql"
-SCHEMAS = ("landed", "core", "kpi", "cohort", "behavior", "customer", "questions")
+SCHEMAS = ("landed", "core", "kpi", "cohort", "behavior", "customer", "recommendation", "questions")
 SYSTEM = {"source_id": "native", "file_id": "0" * 16, "line": 1, "row_hash": 0, "ts_adjusted": False}
 
 Row = dict[str, Any]

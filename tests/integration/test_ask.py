@@ -126,6 +126,8 @@ ANSWER = Answer([column.name for column in SALES.columns], ROWS)
         (Column("yoy", "double precision", "x", unit="ratio"), 0.5, "+50.0 %"),
         (Column("growth", "double precision", "x", unit="ratio"), -0.0001, "0.0 %"),
         (Column("lift", "double precision", "x", unit="ratio"), 1.5, "1.50"),
+        (Column("difference", "double precision", "x"), -0.0567, "-0.057"),
+        (Column("mean_days", "double precision", "x", unit="days"), 7.0, "7.0"),
         (Column("q_value", "double precision", "x", unit="share 0-1"), 3e-9, "<0.0001"),
         (Column("q_value", "double precision", "x", unit="share 0-1"), 0.04, "0.0400"),
         (Column("median_seconds", "double precision", "x", unit="seconds"), 329.2, "5 min 29 s"),
@@ -176,7 +178,7 @@ def test_two_currencies_stay_in_their_rows():
 
 
 def test_rows_beyond_the_limit_are_counted_and_no_rows_are_said():
-    assert "... 1 more rows" in as_text(SALES, ANSWER, ZONE, 80, 1, notes=False)
+    assert "... 1 more row:" in as_text(SALES, ANSWER, ZONE, 80, 1, notes=False)
     assert as_text(SALES, Answer(ANSWER.columns, []), ZONE, 80, 50, notes=False) == "What was sold?\nno rows\n"
 
 

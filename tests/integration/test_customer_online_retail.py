@@ -14,6 +14,8 @@ from cxa_pipeline.pipeline.audit import audit_on_engine
 from tests.independent import online_retail, shop
 from tests.independent.tables import OnEngine, project
 
+pytestmark = pytest.mark.slow
+
 D = Decimal
 TABLES = [c.key for c in project().catalog if c.schema == "customer" and c.kind != "seed"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import yaml
+
 from cxa_pipeline.pipeline.project import load_project
 
 KEPT = (
@@ -34,7 +36,9 @@ def slim_sql(sql_root: Path, target: Path) -> Path:
             for path in (target / contract.schema).glob(f"{contract.table}.*"):
                 path.unlink()
     for identity in project.identities:
-        if not {*identity.reference, *identity.derived, *identity.model.dependencies} <= kept:
+        judged = yaml.safe_load(identity.path.with_suffix(".yaml").read_text(encoding="utf-8"))["derived"]
+        named = {table for table in judged if not table.endswith(".*")}
+        if not {*identity.reference, *named, *identity.model.dependencies} <= kept:
             for path in (target / "identities").glob(f"{identity.name}.*"):
                 path.unlink()
     return target
