@@ -200,6 +200,7 @@ ranks_before as (
         row_number() over (partition by b.period_name order by b.score desc, b.product_id) as rank_score
     from sums_before as b
     inner join goods as g on b.product_id = g.product_id
+    where b.score > 0
 ),
 
 ranked as (

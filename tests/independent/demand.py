@@ -250,9 +250,7 @@ def _abandonment(
 ) -> Row:
     decided = [item for item in items if item[0].is_decided]
     lines = [line for _, own in decided for line in own]
-    abandoned = [item for item in decided if item[0].is_abandoned]
-    if scope in ("product", "category"):  # what was bought before the last cart event is not left behind
-        abandoned = [item for item in abandoned if item[1][0].left > 0]
+    abandoned = [item for item in decided if item[0].is_abandoned and any(line.left > 0 for line in item[1])]
     left = [line for _, own in abandoned for line in own if line.left > 0]
     mature = [item for item in abandoned if item[0].is_mature]
     recovered = [item for item in mature if any(line.recovered_at for line in item[1])]

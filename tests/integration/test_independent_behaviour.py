@@ -24,6 +24,9 @@ from tests.independent.tables import OnEngine, Row, Rows, project
 from tests.independent.visits_behaviour import Behaviour
 from tests.integration.given import given
 
+pytestmark = pytest.mark.slow
+"""Minutes; run by .ci/run."""
+
 SYNTHETIC = ShopConfig(
     start=date(2024, 11, 1),
     end=date(2025, 2, 10),

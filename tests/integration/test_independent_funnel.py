@@ -14,6 +14,9 @@ from tests.independent import demand, funnels, shop, synthetic
 from tests.independent.funnels import Behaviour, Row
 from tests.independent.tables import OnEngine, project
 
+pytestmark = pytest.mark.slow
+"""Minutes; run by .ci/run."""
+
 SYNTHETIC = ShopConfig(
     seed=11,
     start=date(2025, 1, 10),

@@ -15,6 +15,9 @@ from tests.independent import comparisons, drivers, shop, synthetic
 from tests.independent.drivers import Kpi, Row
 from tests.independent.tables import OnEngine, project
 
+pytestmark = pytest.mark.slow
+"""Minutes; run by .ci/run."""
+
 SYNTHETIC = ShopConfig(
     start=date(2024, 11, 20),
     end=date(2025, 4, 20),

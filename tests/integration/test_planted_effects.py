@@ -17,6 +17,9 @@ from cxa_pipeline.synthetic.vocabulary import DEVICE_TYPES, PLACES
 from tests.independent import shop, synthetic
 from tests.independent.tables import OnEngine, Row, project
 
+pytestmark = pytest.mark.slow
+"""Minutes; run by .ci/run."""
+
 WIDE = 3.29 / 1.959964
 CONFIG = ShopConfig(
     seed=5, start=date(2024, 1, 1), end=date(2024, 12, 31), new_customers_per_day=2.5, session_ids=True, split="single"

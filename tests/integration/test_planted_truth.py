@@ -18,6 +18,9 @@ from tests.independent import shop
 from tests.independent.synthetic import landed_rows
 from tests.independent.tables import OnEngine, project
 
+pytestmark = pytest.mark.slow
+"""Minutes; run by .ci/run."""
+
 Row = dict[str, Any]
 CONFIG = ShopConfig(
     seed=5, start=date(2024, 1, 1), end=date(2024, 12, 31), new_customers_per_day=2.5, split="single", session_ids=True
