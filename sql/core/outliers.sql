@@ -1,4 +1,4 @@
--- One row per value that lies far outside of its like, up to the as-of date: marked, never removed. Variables
+-- One row per value of a sale that lies far outside of its like, up to the as-of date: marked, never removed. Variables
 -- and what each value is compared with: the value of an order (all orders), the quantity of a sales line
 -- (lines of its category), its unit price (lines of its product if these are ten or more, else of its
 -- category), events and duration of a visit (all visits). Values that are not here are no outliers: join
@@ -42,14 +42,6 @@ lines as (
     where s.is_valid and s.line_type = 'sale'
 ),
 
-visits as (
-    select
-        v.session_id,
-        v.events,
-        v.duration_seconds
-    from core.visits as v
-),
-
 -- `is_judged` tells the values that are compared from those that are only compared with.
 samples as (
     select
@@ -84,22 +76,6 @@ samples as (
         l.unit_price as value,
         not l.has_product_of_its_own as is_judged
     from lines as l
-    union all
-    select
-        'session_events' as variable,
-        'all visits' as compared_with,
-        v.session_id as row_key,
-        v.events as value,
-        true as is_judged
-    from visits as v
-    union all
-    select
-        'session_duration' as variable,
-        'all visits' as compared_with,
-        v.session_id as row_key,
-        v.duration_seconds as value,
-        true as is_judged
-    from visits as v
 ),
 
 scaled as (
@@ -158,11 +134,7 @@ scores as (
 
 final as (
     select
-        case
-            when s.variable = 'order_value' then 'core.orders'
-            when s.variable in ('line_quantity', 'unit_price') then 'core.sales'
-            else 'core.sessions'
-        end as dataset,
+        case when s.variable = 'order_value' then 'core.orders' else 'core.sales' end as dataset,
         s.variable,
         s.row_key,
         s.value,

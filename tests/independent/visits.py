@@ -461,7 +461,7 @@ class Visits:
         return next((place for place in found if place != "Unknown"), "Unknown")
 
     def outlier_rows(self) -> list[Row]:
-        """core.outliers."""
+        """core.outliers and core.visit_outliers."""
         lines = [line for line in self.lines if self.shop.as_of and line.day <= self.shop.as_of]
         prices = {row["sale_id"]: row.get("unit_price") for row in self.landed["sales"]}
         category = _categories(self.landed["products"])
