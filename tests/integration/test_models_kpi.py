@@ -241,7 +241,7 @@ def test_registrations_are_unknown_without_any_day_and_zero_in_months_without_on
     landed = {**shop.empty(), "sales": lines, "customers": members}
     built = OnEngine(project(), tmp_path).build(landed, shop.PARAMETERS, "kpi.monthly")
     assert {row["period_name"]: row["registrations"] for row in built.rows("kpi.monthly")} == {
-        "2024-01": 0,
+        "2024-01": 1,
         "2024-02": 0,
         "2024-03": 1,
     }
