@@ -135,7 +135,7 @@ class Summary:
             "select share_of_top_20_percent as share from kpi.revenue_concentration_summary"
             " where share_of_top_20_percent is not null",
         ):
-            yield f"The fifth of the customers who spend most bring {few['share']:.0%} of the net sales."
+            yield f"The fifth of the customers who spend most bring {100 * few['share']:.0f} % of the net sales."
         segments = {
             r["segment"]: r
             for r in self._rows_of(
