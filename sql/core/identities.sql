@@ -1,9 +1,9 @@
 -- One row per e-mail address or device that can be told to belong to one customer: how guests' orders and
 -- anonymous visits come to a name. An e-mail address is that of a sales line without a customer, and exactly
 -- one customer has it. A device belongs to the only customer whom its events ever named (a purchase names the
--- customer of its sales line); where none was named, to the owner that its source delivers. Where several fit
--- there is no row: a guess would mix people. The link stands here and not in the monthly tables, because one
--- more login can take it away everywhere.
+-- customer of its sales line); where none was named, to the owner that its source delivers, if that is a known
+-- customer. Where several fit there is no row: a guess would mix people. The link stands here and not in the
+-- monthly tables, because one more login can take it away everywhere.
 with customers as (
     select
         c.customer_id,
@@ -31,8 +31,9 @@ users as (
 devices as (
     select
         d.device_id,
-        d.customer_id as owner_id
+        c.customer_id as owner_id
     from core.devices as d
+    left join core.customers as c on d.customer_id = c.customer_id
 ),
 
 of_emails as (

@@ -370,8 +370,9 @@ class Visits:
         for event in self.events:
             if event.device and event.customer:
                 used[event.device].add(event.customer)
-        hints = {row["device_id"]: row.get("customer_id") for row in self.landed["devices"]}
-        devices = set(hints) | {e.device for e in self.events if e.device}
+        known = {r.get("customer_id") for name in ("customers", "sales", "interactions") for r in self.landed[name]}
+        hints = {r["device_id"]: r.get("customer_id") for r in self.landed["devices"] if r.get("customer_id") in known}
+        devices = {r["device_id"] for r in self.landed["devices"]} | {e.device for e in self.events if e.device}
         for device in devices - set(used):
             if hints.get(device):
                 used[device] = {str(hints[device])}
