@@ -1,7 +1,7 @@
 -- One row per promotion code that a sale line bears, up to the as-of date: who used it and what it brought.
 -- An order with two codes counts in both. `ordered_value` and `aov` are of the whole orders in which the code
 -- was used, `discounts` and `net_sales` of the lines that bear it, less what of them was given back. An order
--- is unpaid if it bears the code and none of its lines counts, because it is pending, failed or was
+-- is unpaid if it bears the code and none of its sale lines counts, because it is pending, failed or was
 -- cancelled: codes that are tried and not bought with stand out there. The share of orders without any code
 -- is in `kpi.revenue_drivers`.
 with sales as (
