@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KINDS = ("landed", "settings", "seed", "table", "monthly", "view", "record")
+KINDS = ("landed", "settings", "seed", "table", "monthly", "view", "model", "record")
 """landed: an input data set, made by ingest; settings: the one row made from the settings; seed: a CSV file
-beside the contract; table, monthly, view: a SQL file; record: `ops`, made from the manifests."""
+beside the contract; table, monthly, view: a SQL file; model: a Python function; record: `ops`, made from the
+manifests."""
 
 SCHEMAS = (
     "landed",
@@ -66,6 +67,23 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class PythonModel:
+    """How a Python function makes a table.
+
+    Args:
+        function: `module:function`; it takes a DataFrame for each table and gives one.
+        reads: The tables that it reads, with the columns.
+        previous: Tables of which it also sees what the release before held.
+        plot: `module:function` that draws the table, or None.
+    """
+
+    function: str
+    reads: Mapping[str, tuple[str, ...]]
+    previous: tuple[str, ...] = ()
+    plot: str | None = None
+
+
+@dataclass(frozen=True)
 class Contract:
     """The contract of one table: everything about it but how it is computed.
 
@@ -89,6 +107,7 @@ class Contract:
     sql_path: Path | None = None
     seed_path: Path | None = None
     drawn_from: tuple[str, ...] = ()
+    model: PythonModel | None = None
 
     @property
     def key(self) -> str:

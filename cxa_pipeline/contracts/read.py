@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from cxa_pipeline.contracts.model import KINDS, SCHEMAS, Catalog, Column, Contract, Rule
+from cxa_pipeline.contracts.model import KINDS, SCHEMAS, Catalog, Column, Contract, PythonModel, Rule
 from cxa_pipeline.errors import ContractError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -130,6 +130,24 @@ def _contract(document: dict[str, Any], path: Path, dictionary: Mapping[str, Map
         sql_path=sql_path if sql_path.exists() else None,
         seed_path=seed_path if seed_path.exists() else None,
         drawn_from=tuple(properties.get("drawn_from") or ()),
+        model=_model(properties.get("model"), path) if kind == "model" else None,
+    )
+
+
+def _model(said: Any, path: Path) -> PythonModel:
+    fields = {"function", "reads", "previous", "plot"}
+    if not isinstance(said, dict) or not {"function", "reads"} <= set(said) <= fields:
+        raise ContractError(
+            "The contract does not say which Python function makes the table",
+            where=str(path),
+            evidence=str(said),
+            advice="give the property model: function (module:function), reads (table: [columns]), previous, plot",
+        )
+    return PythonModel(
+        function=said["function"],
+        reads={table: tuple(columns) for table, columns in said["reads"].items()},
+        previous=tuple(said.get("previous") or ()),
+        plot=said.get("plot"),
     )
 
 

@@ -4,6 +4,7 @@ Here: from a selection to `pipeline.run`, and from its result to materialization
 materialization means published; for `landed/*` it means registered. Not here: what a run does (`pipeline.run`).
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -128,6 +129,8 @@ def _materialization(project: Project, report: TableReport) -> dg.MaterializeRes
         metadata["dagster/column_lineage"] = lineage
     if report.preview:
         metadata["preview"] = dg.MetadataValue.md(report.preview)
+    if report.picture:
+        metadata["plot"] = dg.MetadataValue.md(f"![plot](data:image/png;base64,{b64encode(report.picture).decode()})")
     return dg.MaterializeResult(
         asset_key=asset_key(report.table), metadata=metadata, data_version=dg.DataVersion(report.content_hash)
     )

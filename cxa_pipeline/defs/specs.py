@@ -20,6 +20,7 @@ KINDS = {
     "table": {"duckdb", "postgres"},
     "monthly": {"duckdb", "postgres"},
     "view": {"view", "postgres"},
+    "model": {"python", "postgres"},
     "record": {"postgres"},
 }
 

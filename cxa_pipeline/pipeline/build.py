@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +21,7 @@ from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation, Result
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import Lake, Stored, writing
 from cxa_pipeline.pipeline.project import Project, digest
+from cxa_pipeline.pipeline.python_model import column_names, inputs, run_model
 from cxa_pipeline.sources.landed import LandedDataset
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class Builder:
         engine: What computes them.
         landed: The data sets as resolved by ingest, by name.
         parameters: Values of the one row of `core.parameters`.
+        before: The versions of the release before, for Python models that look back.
     """
 
     def __init__(
@@ -101,12 +104,14 @@ class Builder:
         engine: Engine,
         landed: Mapping[str, LandedDataset],
         parameters: Mapping[str, Any],
+        before: Mapping[str, Mapping[Month, Version]],
     ) -> None:
         self.project = project
         self.lake = lake
         self.engine = engine
         self.landed = landed
         self.parameters = parameters
+        self.before = before
         self.versions: Versions = {}
         self.seconds: dict[str, float] = {}
         self.computed: dict[str, list[Month]] = {}
@@ -219,10 +224,12 @@ class Builder:
     def _compute(self, need: Need) -> Version:
         contract = self.project.catalog[need.table]
         folder = self.lake.begin(need.parts)
+        begun = time.perf_counter()
         try:
             sql, relations = self._query(contract, need.month, folder)
             columns = self.project.output_columns(need.table)
             result = self.engine.run(sql, relations, columns, folder / DATA)
+            seconds = time.perf_counter() - begun
             (folder / INPUT).unlink(missing_ok=True)
             manifest = {
                 "table": need.table,
@@ -230,7 +237,7 @@ class Builder:
                 "key": need.key,
                 "rows": result.rows,
                 "content_hash": result.content_hash,
-                "seconds": round(result.seconds, 3),
+                "seconds": round(seconds, 3),
                 "inputs": dict(need.inputs),
                 "engine": f"{self.engine.name} {self.engine.version}",
                 "values": self._values(contract, folder / DATA, columns),
@@ -241,10 +248,10 @@ class Builder:
         except BaseException:
             self.lake.abandon(folder)
             raise
-        self.seconds[need.table] = self.seconds.get(need.table, 0.0) + result.seconds
+        self.seconds[need.table] = self.seconds.get(need.table, 0.0) + seconds
         self.computed.setdefault(need.table, []).append(need.month)
         month = f" {need.month:%Y-%m}" if need.month else ""
-        log.info("%s%s: computed %s rows in %.2f s", need.table, month, f"{result.rows:,}", result.seconds)
+        log.info("%s%s: computed %s rows in %.2f s", need.table, month, f"{result.rows:,}", seconds)
         return Version.from_manifest(stored)
 
     def _replace(self, version: Version, result: Result, folder: Path) -> None:
@@ -264,7 +271,11 @@ class Builder:
             rows = [self._settings_row(contract)] if contract.kind == "settings" else _seed_rows(contract)
             text = tuple(OutputColumn(c.name, "text") for c in contract.columns)
             source = Relation((_write_text(rows, contract, folder / INPUT),), columns=text)
-            return f"select {', '.join(contract.column_names)} from {contract.key}", {contract.key: source}
+            return _all_columns(contract), {contract.key: source}
+        if contract.kind == "model":
+            given = inputs(contract, self.engine, self.relation, self._relation_before, self.project.catalog.contracts)
+            run_model(contract, given, folder / INPUT)
+            return _all_columns(contract), {contract.key: Relation((folder / INPUT,))}
         relations = {
             read: self.relation(read, month if contract.kind == "monthly" else None)
             for read in self.project.dependencies(contract.key)
@@ -284,6 +295,13 @@ class Builder:
         chosen = [v for m, v in versions.items() if month is None or contract.month is None or m == month]
         return Relation(tuple(v.path for v in chosen), columns=columns)
 
+    def _relation_before(self, table: str) -> Relation:
+        """The rows of a table in the release before; none where its columns were others."""
+        columns = self.project.output_columns(table)
+        paths = tuple(version.path for version in self.before.get(table, {}).values())
+        present = {name for path in paths for name in column_names(path)}
+        return Relation(paths if {c.name for c in columns} <= present else (), columns=columns)
+
     def _settings_row(self, contract: Contract) -> dict[str, Any]:
         if missing := sorted(set(contract.column_names) - set(self.parameters)):
             raise RunError(
@@ -302,6 +320,10 @@ class Builder:
                 f"{contract.key} must have one row", where=str(contract.yaml_path), evidence=f"{len(rows)} rows"
             )
         return {name: None if value is None else str(value) for name, value in rows[0].items()}
+
+
+def _all_columns(contract: Contract) -> str:
+    return f"select {', '.join(contract.column_names)} from {contract.key}"
 
 
 def _seed_rows(contract: Contract) -> list[dict[str, Any]]:

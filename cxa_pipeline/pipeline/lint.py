@@ -14,7 +14,10 @@ from cxa_pipeline.contracts import Contract, validate_odcs
 from cxa_pipeline.contracts.model import SCHEMAS
 from cxa_pipeline.engine.dialect import lint as lint_dialect
 from cxa_pipeline.errors import ContractError
-from cxa_pipeline.pipeline.project import COMPUTED, Project
+from cxa_pipeline.pipeline.project import BY_SQL, Project
+from cxa_pipeline.pipeline.python_model import load
+
+KEYED = ("table", "monthly", "model", "record")
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,45 @@ def _contract(project: Project, contract: Contract) -> Iterator[Finding]:
         validate_odcs(contract.yaml_path)
     except ContractError as error:
         yield Finding(str(contract.yaml_path), error.what, "; ".join(error.evidence))
-    if contract.kind in COMPUTED and contract.sql_path is None:
+    if contract.kind in BY_SQL and contract.sql_path is None:
         yield Finding(where, "has no SQL", f"add {contract.table}.sql")
     if contract.kind == "seed" and contract.seed_path is None:
         yield Finding(where, "has no rows", f"add {contract.table}.csv")
-    if contract.kind in ("table", "monthly", "seed", "record") and not contract.primary_key and not contract.one_row:
+    if contract.kind in (*KEYED, "seed") and not contract.primary_key and not contract.one_row:
         yield Finding(where, "has no primary key", "mark its columns with primaryKey: true")
     if contract.kind == "monthly" and contract.month not in contract.primary_key:
         yield Finding(where, "the key does not contain the month")
     if contract.kind == "view" and any(rule.kind == "expectation" for rule in contract.rules):
         yield Finding(where, "a view cannot have Great Expectations rules", "write them as type: sql")
-    if contract.kind in ("table", "monthly", "record") and not contract.description.startswith(
-        ("One row per", "One row for")
-    ):
+    if contract.kind in KEYED and not contract.description.startswith(("One row per", "One row for")):
         yield Finding(where, "the description does not say what one row is", "begin it with: One row per ...")
     yield from _own_rules(contract)
     yield from _layers(project, contract)
+    yield from _python(project, contract)
     if contract.key in project.models:
         yield from _columns(project, contract)
+
+
+def _python(project: Project, contract: Contract) -> Iterator[Finding]:
+    """A Python model's function exists, and it reads columns that exist."""
+    if contract.model is None:
+        return
+    where = str(contract.yaml_path)
+    if contract.sql_path:
+        yield Finding(where, f"is made by Python and by {contract.sql_path.name}", "remove one of them")
+    for name in filter(None, (contract.model.function, contract.model.plot)):
+        try:
+            load(name)
+        except ContractError as error:
+            yield Finding(where, error.what, error.advice or "")
+    for table, columns in contract.model.reads.items():
+        known = project.catalog[table].column_names if table in project.catalog else ()
+        if unknown := sorted(set(columns) - set(known)):
+            yield Finding(where, f"reads columns of {table} that do not exist: {', '.join(unknown)}")
+        if not columns:
+            yield Finding(where, f"reads no column of {table}", "name the columns, or leave the table out")
+    if unknown := [table for table in contract.model.previous if table not in project.catalog]:
+        yield Finding(where, f"looks back at tables that do not exist: {', '.join(unknown)}")
 
 
 def _own_rules(contract: Contract) -> Iterator[Finding]:

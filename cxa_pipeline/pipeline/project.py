@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -22,8 +22,10 @@ from cxa_pipeline.contracts import Catalog, load_catalog
 from cxa_pipeline.engine.protocol import OutputColumn
 from cxa_pipeline.engine.sql import Model, column_lineage, columns_read, read_model
 from cxa_pipeline.errors import ContractError
+from cxa_pipeline.pipeline.python_model import fingerprint, source_text
 
-COMPUTED = ("table", "monthly", "view")
+BY_SQL = ("table", "monthly", "view")
+COMPUTED = (*BY_SQL, "model")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Project:
 
     def dependencies(self, table: str) -> tuple[str, ...]:
         """Tables that a table reads, sorted."""
+        if model := self.catalog[table].model:
+            return tuple(sorted(model.reads))
         return tuple(sorted(self.models[table].dependencies)) if table in self.models else ()
 
     @cached_property
@@ -138,21 +142,28 @@ class Project:
     def columns_read(self, table: str) -> dict[str, set[str]]:
         """For each table that `table` reads, the columns that it reads."""
         if table not in self._reads:
-            model = self.models.get(table)
-            self._reads[table] = columns_read(model, self.schemas) if model else {}
+            model, python = self.models.get(table), self.catalog[table].model
+            named = {read: set(columns) for read, columns in python.reads.items()} if python else {}
+            self._reads[table] = columns_read(model, self.schemas) if model else named
         return self._reads[table]
 
     def lineage(self, table: str) -> list[tuple[str, str, str]]:
-        """(table, column) read → column made, for a table made by SQL."""
+        """(table, column) read → column made; of a Python model, every column from every one that it reads."""
         if table not in self._lineage:
-            model = self.models.get(table)
-            self._lineage[table] = sorted(column_lineage(model, self.schemas)) if model else []
+            if model := self.models.get(table):
+                self._lineage[table] = sorted(column_lineage(model, self.schemas))
+            else:
+                read = [(source, name) for source, names in self.columns_read(table).items() for name in sorted(names)]
+                made = self.catalog[table].column_names
+                self._lineage[table] = sorted((source, name, column) for source, name in read for column in made)
         return self._lineage[table]
 
     def definition_hash(self, table: str) -> str:
-        """Hash of how a table is made: its SQL without comments and format, its types and keys."""
+        """Hash of how a table is made: its SQL without comments and format, or its code; its types and keys."""
         contract = self.catalog[table]
         made_by = self.models[table].fingerprint if table in self.models else contract.kind
+        if contract.model:
+            made_by = digest([made_by, asdict(contract.model), fingerprint(contract.model)])
         parts = [made_by, [(c.name, c.type) for c in contract.columns], contract.primary_key, contract.month]
         return digest(parts)
 
@@ -162,7 +173,8 @@ class Project:
         Unlike `definition_hash` it needs no syntax tree written out, which for all tables takes a tenth of a second.
         """
         contract = self.catalog[table]
-        text = " ".join(re.sub(r"--[^\n]*", "", self.sql.get(table, contract.kind)).split())
+        made_by = source_text(contract.model) if contract.model else self.sql.get(table, contract.kind)
+        text = " ".join(re.sub(r"--[^\n]*", "", made_by).split())
         return digest([text, [(c.name, c.type) for c in contract.columns], contract.primary_key])[:12]
 
     def rules_hash(self, table: str) -> str:
@@ -190,7 +202,7 @@ def load_project(sql_root: Path) -> Project:
         DialectError: a SQL file cannot be parsed.
     """
     catalog = load_catalog(sql_root)
-    sql = {c.key: c.sql_path.read_text(encoding="utf-8") for c in catalog if c.sql_path and c.kind in COMPUTED}
+    sql = {c.key: c.sql_path.read_text(encoding="utf-8") for c in catalog if c.sql_path and c.kind in BY_SQL}
     schemas = {contract.schema for contract in catalog}
     models = {key: read_model(text, str(catalog[key].sql_path), schemas) for key, text in sql.items()}
     return Project(catalog=catalog, models=models, sql=sql, identities=_identities(sql_root / "identities", catalog))

@@ -23,6 +23,7 @@ from cxa_pipeline.pipeline.audit import constraints_broken, constraints_hold
 from cxa_pipeline.pipeline.build import Month, Version
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import digest
+from cxa_pipeline.pipeline.python_model import plotted
 from cxa_pipeline.pipeline.release import EMPTY, Release, read_release
 from cxa_pipeline.warehouse.address import sqlalchemy_url
 from cxa_pipeline.warehouse.connection import connect, is_lost, unreachable
@@ -38,13 +39,13 @@ from cxa_pipeline.warehouse.violations import StagedRowsError
 
 log = logging.getLogger(__name__)
 
-IN_POSTGRES = ("settings", "seed", "table", "monthly")
+IN_POSTGRES = ("settings", "seed", "table", "monthly", "model")
 PREVIEW_ROWS = 5
 
 
 @dataclass
 class TableReport:
-    """What a run did to one table, and what it holds now; `seconds` is by stage."""
+    """What a run did to one table, and what it holds now; `seconds` is by stage, `picture` its plot as PNG."""
 
     table: str
     content_hash: str
@@ -55,6 +56,7 @@ class TableReport:
     deleted: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     preview: str = ""
+    picture: bytes | None = None
 
 
 def prepare_database(home: Home) -> None:
@@ -269,6 +271,7 @@ class Publisher:
                 self.seconds.setdefault(table, {})["compute"] = computed[table]
             report.seconds = self.seconds.get(table, {})
             report.preview = self._preview(release, table)
+            report.picture = plotted(self.project.catalog[table], self.engine, self._relation(release, table))
             found[table] = report
         for table, done in result.tables.items():
             if self.project.catalog[table].kind == "record":
@@ -284,12 +287,16 @@ class Publisher:
                 )
         return found
 
+    def _relation(self, release: Release, table: str) -> Relation:
+        """The rows of a table; of a monthly one, those of its last month."""
+        versions = list((release.tables[table].versions or {}).values())[-1:]
+        return Relation(tuple(v.path for v in versions), columns=self.project.output_columns(table))
+
     def _preview(self, release: Release, table: str) -> str:
         contract = self.project.catalog[table]
-        versions = list((release.tables[table].versions or {}).values())[-1:]
         hidden = set(contract.confidential)
         names = [c.name for c in contract.columns if c.name not in hidden][:12]
-        relation = Relation(tuple(v.path for v in versions), columns=self.project.output_columns(table))
+        relation = self._relation(release, table)
         order = ", ".join(contract.primary_key or names)
         sql = f"select {', '.join(names)} from {table} order by {order} limit {PREVIEW_ROWS}"
         rows = self.engine.fetch(sql, {table: relation}).to_pylist()

@@ -179,7 +179,8 @@ class _Run:
         return found
 
     def _builder(self, ingested: IngestResult) -> Builder:
-        return Builder(self.project, self.home.lake, self.engine, ingested.datasets, parameters(self.home))
+        before = {table: held.versions or {} for table, held in self.previous.tables.items()}
+        return Builder(self.project, self.home.lake, self.engine, ingested.datasets, parameters(self.home), before)
 
     def _release(self, builder: Builder, ingested: IngestResult, outcomes: Collection[Outcome], write: bool) -> Release:
         """The release that the versions make; the newest one where it shows the same."""

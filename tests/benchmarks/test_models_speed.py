@@ -74,7 +74,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Figures]:
 
 def _measure(home: Home, files: Files, work: Path) -> Figures:
     project, engine = home.project, home.engine()
-    builder = Builder(project, home.lake, engine, read_landing(home, engine).datasets, parameters(home))
+    builder = Builder(project, home.lake, engine, read_landing(home, engine).datasets, parameters(home), {})
     builder.carry_over({t: r.versions for t, r in latest_release(home.lake).tables.items() if r.versions is not None})
     found, differing = [], []
     for table in project.models:

@@ -33,7 +33,7 @@ def test_models_give_the_same_rows_on_duckdb_and_in_postgresql(name: str, databa
     on_engine = OnEngine(project(), tmp_path).build(landed, parameters)
     with psycopg.connect(database, autocommit=True) as postgres:
         postgres.execute("set timezone = 'UTC'")
-        build_in_postgres(postgres, landed, parameters)
+        build_in_postgres(postgres, landed, parameters, on_engine)
         for contract in models(on_engine.project):
             columns = contract.column_names
             cursor = postgres.execute(f"select {', '.join(columns)} from {contract.key}".encode())

@@ -1,4 +1,4 @@
-"""Every SQL model of the project, run from landed rows on the engine or inside PostgreSQL.
+"""Every model of the project, run from landed rows: on the engine, or the SQL files inside PostgreSQL.
 
 Here: the shortest way from rows to tables, once through DuckDB and once by pasting the files into PostgreSQL as they
 are. Not here: ingest, versions, releases (the pipeline), and what the rows should be (`shop`, `metrics`).
@@ -24,9 +24,10 @@ from cxa_pipeline.contracts.ddl import create_table, create_view
 from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.engine.protocol import OutputColumn, Relation
 from cxa_pipeline.pipeline.project import Project, load_project
+from cxa_pipeline.pipeline.python_model import inputs, run_model
 
 SQL_ROOT = Path(__file__).parents[2] / "sql"
-SCHEMAS = ("landed", "core", "kpi", "cohort", "behavior", "customer", "recommendation", "questions")
+SCHEMAS = ("landed", "core", "kpi", "cohort", "behavior", "customer", "basket", "recommendation", "questions")
 SYSTEM = {"source_id": "native", "file_id": "0" * 16, "line": 1, "row_hash": 0, "ts_adjusted": False}
 
 Row = dict[str, Any]
@@ -75,10 +76,10 @@ class OnEngine:
             if contract.kind == "landed":
                 given = landed[contract.table]
             self._store(contract, given)
-        wanted = self.project.ancestors(only) if only else set(self.project.models)
-        for contract in models(self.project):
-            if contract.key in wanted:
-                self._compute(contract)
+        wanted = self.project.ancestors(only) if only else set(self.project.computed)
+        for key in self.project.computed:
+            if key in wanted:
+                self._compute(self.project.catalog[key])
         return self
 
     def _store(self, contract: Contract, given: Rows | pa.Table) -> None:
@@ -92,12 +93,25 @@ class OnEngine:
         self.relations[contract.key] = Relation((path,), columns=output_columns(contract))
 
     def _compute(self, contract: Contract) -> None:
-        assert contract.sql_path is not None
         path = self.folder / f"{contract.key}.parquet"
-        needed = {key: self.relations[key] for key in self.project.dependencies(contract.key)}
-        sql = contract.sql_path.read_text(encoding="utf-8")
+        if contract.model:
+            needed = {contract.key: self._modelled(contract)}
+            sql = f"select {', '.join(contract.column_names)} from {contract.key}"
+        else:
+            needed = {key: self.relations[key] for key in self.project.dependencies(contract.key)}
+            sql = self.project.sql[contract.key]
         self.engine.run(sql, needed, output_columns(contract), path)
         self.relations[contract.key] = Relation((path,), columns=output_columns(contract))
+
+    def _modelled(self, contract: Contract) -> Relation:
+        """What a Python model gives where no release came before."""
+        known, path = self.project.catalog.contracts, self.folder / f"{contract.key}.made.parquet"
+        frames = inputs(contract, self.engine, self.relations.__getitem__, self._nothing, known)
+        run_model(contract, frames, path)
+        return Relation((path,))
+
+    def _nothing(self, key: str) -> Relation:
+        return Relation((), columns=output_columns(self.project.catalog[key]))
 
     def rows(self, key: str) -> Rows:
         """Rows of a table."""
@@ -119,8 +133,13 @@ class OnEngine:
         return self.engine.fetch(found.sql, needed).to_pylist()  # type: ignore[no-any-return]
 
 
-def build_in_postgres(connection: psycopg.Connection[Any], landed: Mapping[str, Rows], parameters: Row) -> None:
-    """Create every table from its contract and fill it with the text of its file, views as views."""
+def build_in_postgres(
+    connection: psycopg.Connection[Any], landed: Mapping[str, Rows], parameters: Row, modelled: OnEngine | None = None
+) -> None:
+    """Create every table from its contract and fill it with the text of its file, views as views.
+
+    Tables of Python models are filled with what they are in `modelled`, by default not at all.
+    """
     found = project()
     for schema in SCHEMAS:
         connection.execute(f"drop schema if exists {schema} cascade".encode())
@@ -129,17 +148,22 @@ def build_in_postgres(connection: psycopg.Connection[Any], landed: Mapping[str, 
         rows = [parameters] if contract.kind == "settings" else seed_rows(contract)
         rows = landed[contract.table] if contract.kind == "landed" else rows
         connection.execute(create_table(dataclasses.replace(contract, month=None, rules=())).encode())
-        marks = ", ".join(["%s"] * len(contract.columns))
-        with connection.cursor() as cursor:
-            cursor.executemany(f"insert into {contract.key} values ({marks})".encode(), values(contract, rows))
-    for contract in models(found):
-        assert contract.sql_path is not None
-        sql = contract.sql_path.read_text(encoding="utf-8")
+        _insert(connection, contract, rows)
+    for contract in map(found.catalog.__getitem__, found.computed):
         if contract.kind == "view":
-            connection.execute(create_view(contract, sql).encode())
+            connection.execute(create_view(contract, found.sql[contract.key]).encode())
+            continue
+        connection.execute(create_table(dataclasses.replace(contract, month=None)).encode())
+        if contract.kind == "model":
+            _insert(connection, contract, modelled.rows(contract.key) if modelled else [])
         else:
-            connection.execute(create_table(dataclasses.replace(contract, month=None)).encode())
-            connection.execute(f"insert into {contract.key}\n{sql}".encode())
+            connection.execute(f"insert into {contract.key}\n{found.sql[contract.key]}".encode())
+
+
+def _insert(connection: psycopg.Connection[Any], contract: Contract, rows: Rows) -> None:
+    marks = ", ".join(["%s"] * len(contract.columns))
+    with connection.cursor() as cursor:
+        cursor.executemany(f"insert into {contract.key} values ({marks})".encode(), values(contract, rows))
 
 
 def seed_rows(contract: Contract) -> Rows:
