@@ -81,7 +81,7 @@ def to_duckdb(sql: str, schemas: Mapping[str, Mapping[str, str]], name: str = "q
         DialectError: The query is not understood, or a type that decides its meaning is not known.
     """
     tree, outputs = rewrite(parse_query(sql, name), schemas)
-    return tree.sql(dialect="duckdb", identify=True, comments=False), outputs
+    return tree.sql(dialect="duckdb", copy=False, identify=True, comments=False), outputs
 
 
 def _problems(tree: exp.Expr, kinds: Kinds) -> Iterator[form.Problem]:

@@ -27,32 +27,31 @@ Rewrite = Callable[[exp.Expr, Kinds], exp.Expr]
 
 
 def rewrite(tree: exp.Query, schemas: Mapping[str, Mapping[str, str]]) -> tuple[exp.Query, dict[str, Kind]]:
-    """A copy of the tree for DuckDB, and the kinds of its output columns.
+    """The tree made DuckDB's, and the kinds of its output columns.
 
     Args:
-        tree: A query that the lint accepts.
+        tree: A query that the lint accepts; it is changed.
         schemas: Types of the columns of every table that it reads.
 
     Raises:
         DialectError: The kind of an operand that decides the meaning cannot be told.
     """
-    copy = tree.copy()
-    names = Names(copy, schemas)
+    names = Names(tree, schemas)
     kinds = Kinds(names)
-    nodes = list(copy.walk())
+    nodes = list(tree.walk())
     for node in nodes:
         kinds.of(node)
     outputs = kinds.outputs()
-    align_branches(copy, kinds)
+    align_branches(tree, kinds)
     for node in reversed(nodes):
         rule = REWRITES.get(type(node))
-        if rule is None or (node.parent is None and node is not copy):
+        if rule is None or (node.parent is None and node is not tree):
             continue
         new = _apply(rule, node, kinds)
         if new is not node:
             kinds.adopt(new, node)
             node.replace(new)
-    return copy, outputs
+    return tree, outputs
 
 
 def _apply(rule: Rewrite, node: exp.Expr, kinds: Kinds) -> exp.Expr:

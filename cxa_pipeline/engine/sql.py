@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
-from sqlglot import exp, parse
+from sqlglot import TokenType, exp, parse, tokenize
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
@@ -38,6 +38,7 @@ class AsWritten(Postgres):
         }
 
 
+_QUOTED = {kind for kind in TokenType if kind.name.endswith("STRING") or kind is TokenType.IDENTIFIER}
 _LEADING = re.compile(r"\s*(--[^\n]*|/\*.*?\*/)", re.DOTALL)
 
 
@@ -80,8 +81,12 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the syntax tree, the same for other comments and formatting."""
-        return fingerprint(self.tree)
+        """Hash of the words, the same for other comments and formatting; needs no syntax tree."""
+        words = [
+            (token.token_type.name, token.text if token.token_type in _QUOTED else token.text.lower())
+            for token in tokenize(self.text, read="postgres")
+        ]
+        return hashlib.sha256(repr(words).encode()).hexdigest()[:32]
 
 
 class Lineage(NamedTuple):
@@ -147,12 +152,6 @@ def describe(sql: str) -> str:
         position = match.end()
     paragraphs = "\n".join(lines).split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip())
-
-
-def fingerprint(tree: exp.Expr) -> str:
-    """Hash of a syntax tree without comments and formatting."""
-    canonical = tree.sql(dialect="postgres", comments=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def columns_read(model: Model, schemas: Mapping[str, Mapping[str, str]]) -> dict[str, set[str]]:

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "weight_purchase": 5,
     "high_value_share": "0.2",
     "loyal_above_orders": 10,
+    "cluster_switch_ratio": "0.9",
 }
 """Columns that no setting changes; what they mean stands in the contract."""
 

@@ -14,6 +14,8 @@ from typing import Any
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.lake import Lake
+from cxa_pipeline.pipeline.evaluations import TABLE as EVALUATIONS
+from cxa_pipeline.pipeline.evaluations import evaluation_rows
 from cxa_pipeline.pipeline.profile_rows import profile_rows
 from cxa_pipeline.pipeline.project import Project
 from cxa_pipeline.pipeline.reconcile import COLUMNS as COMPARED
@@ -49,6 +51,7 @@ def records(told: Telling) -> Callable[[Mapping[str, TableResult]], Iterator[Rec
         "ops.validations": list(_validations(told)),
         "ops.reconciliation": list(_reconciliation(told)),
         "ops.lineage": list(_lineage(told)),
+        EVALUATIONS: list(evaluation_rows(told.project, told.lake, told.engine, told.release)),
         **profile_rows(told.project, told.lake, told.engine, told.release),
     }
 
@@ -220,7 +223,7 @@ def _reconciliation(told: Telling) -> Iterator[Row]:
 
 
 def _lineage(told: Telling) -> Iterator[Row]:
-    for table in told.project.models:
+    for table in told.project.computed:
         for from_table, from_column, to_column in told.project.lineage(table):
             yield {
                 "to_table": table,

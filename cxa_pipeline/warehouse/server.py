@@ -249,6 +249,8 @@ class EmbeddedServer:
             for name in DATABASES:
                 if name not in have:
                     session.execute(f'create database "{name}"'.encode())
+            # A run writes thousands of events, each a transaction; one lost with the machine's power is told again.
+            session.execute("alter database dagster set synchronous_commit = off")
 
     def _warn_of_other_port(self) -> None:
         found = self._postmaster()
