@@ -22,6 +22,8 @@ SUFFIXES = {".csv": "csv", ".md": "markdown", ".txt": "table"}
 
 @click.command()
 @click.argument("question", nargs=-1)
+@click.option("--product", help="Only rows about this product, by id or name.")
+@click.option("--customer", help="Only rows about this customer, by id.")
 @click.option(
     "--format",
     "form",
@@ -32,7 +34,16 @@ SUFFIXES = {".csv": "csv", ".md": "markdown", ".txt": "table"}
 @click.option("--rows", default=50, show_default=True, help="Rows to print of a table; CSV and Markdown have all.")
 @click.option("--notes", is_flag=True, help="Print how to read the answer below it.")
 @click.option("--sql", is_flag=True, help="Print the SQL of the question instead of its answer.")
-def ask(question: tuple[str, ...], form: str | None, output: Path | None, rows: int, notes: bool, sql: bool) -> None:
+def ask(
+    question: tuple[str, ...],
+    product: str | None,
+    customer: str | None,
+    form: str | None,
+    output: Path | None,
+    rows: int,
+    notes: bool,
+    sql: bool,
+) -> None:
     """Answer a business QUESTION from the published tables; without one, list all questions.
 
     A question is found by its name or by words in any order; where several fit, they are listed.
@@ -42,6 +53,7 @@ def ask(question: tuple[str, ...], form: str | None, output: Path | None, rows: 
                cxa ask top5_customers
                cxa ask which products convert best --notes
                cxa ask win back --output customers.csv
+               cxa ask what to offer --customer C-1042
     """
     home = open_home()
     known = questions(home.project)
@@ -64,7 +76,8 @@ def ask(question: tuple[str, ...], form: str | None, output: Path | None, rows: 
     else:
         zone = ZoneInfo(home.facts()[0] or "UTC")
         form = form or SUFFIXES.get(output.suffix.lower() if output else ".txt", "csv")
-        _give(found[0], answer(home, found[0]), zone, form, output, rows, notes)
+        about = {what: wanted for what, wanted in (("product", product), ("customer", customer)) if wanted}
+        _give(found[0], answer(home, found[0], about), zone, form, output, rows, notes)
 
 
 def _list(known: Sequence[Question]) -> None:

@@ -5,11 +5,12 @@ materialization means published; for `landed/*` it means registered. Not here: w
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.defs.journal import journal
@@ -24,7 +25,7 @@ from cxa_pipeline.pipeline.run import run
 OpenHome = Callable[[], Home]
 OnResult = Callable[[RunResult | CxaError], None]
 
-Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
+Event = dg.MaterializeResult[Any] | dg.AssetCheckEvaluation
 
 
 class RefreshConfig(dg.Config):
@@ -88,17 +89,38 @@ def build_refresh(project: Project, open_home: OpenHome, on_result: OnResult | N
 def _events(
     context: dg.AssetExecutionContext, project: Project, result: RunResult, chosen: set[str]
 ) -> Iterator[Event]:
-    selected_checks = context.selected_asset_check_keys
+    tables = [table for table in project.assets if table in chosen]
     emitted = set(result.reports) | _unknown_to_dagster(context, result, chosen)
-    for table in project.assets:
-        if table not in chosen:
-            continue
+    for table in tables:
         if table in emitted and (report := result.reports.get(table) or result.current.get(table)):
             yield _materialization(project, report)
-        for check in result.checks.get(table, ()):
+    yield from _evaluations(context, {t: result.checks.get(t, ()) for t in tables}, emitted)
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext,
+    checks: Mapping[str, Iterable[CheckResult]],
+    emitted: Collection[str],
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The check results of the tables that were materialized, and those that failed.
+
+    They are evaluations and not results, of which Dagster makes evaluations one by one: with an output event and a
+    query for each, which takes most of the time of a first run's thousand checks.
+    """
+    records = context.instance.get_asset_records([asset_key(table) for table, found in checks.items() if found])
+    materialized = {}
+    for record in records:
+        last, number = record.asset_entry.last_materialization, record.asset_entry.last_materialization_storage_id
+        if last and number:
+            materialized[table_name(record.asset_entry.asset_key)] = AssetCheckEvaluationTargetMaterializationData(
+                storage_id=number, run_id=last.run_id, timestamp=last.timestamp
+            )
+    selected = context.selected_asset_check_keys
+    for table, found in checks.items():
+        for check in found:
             key = dg.AssetCheckKey(asset_key(table), check.rule)
-            if key in selected_checks and (table in emitted or not check.passed):
-                yield _check_result(table, check)
+            if key in selected and (table in emitted or not check.passed):
+                yield _evaluation(table, check, materialized.get(table))
 
 
 def _unknown_to_dagster(context: dg.AssetExecutionContext, result: RunResult, chosen: set[str]) -> set[str]:
@@ -136,20 +158,24 @@ def _materialization(project: Project, report: TableReport) -> dg.MaterializeRes
     )
 
 
-def _check_result(table: str, check: CheckResult) -> dg.AssetCheckResult:
+def _evaluation(
+    table: str, check: CheckResult, of: AssetCheckEvaluationTargetMaterializationData | None
+) -> dg.AssetCheckEvaluation:
     metadata: dict[str, Any] = {
         name: value
         for name, value in (("failed_rows", check.failed_rows), ("observed", check.observed), ("query", check.query))
         if value is not None
     }
     severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
+    return dg.AssetCheckEvaluation(
         asset_key=asset_key(table),
         check_name=check.rule,
         passed=check.passed,
         severity=severity,
         description=None if check.passed else check.description,
         metadata=metadata,
+        target_materialization_data=of,
+        blocking=check.severity == "error",
     )
 
 

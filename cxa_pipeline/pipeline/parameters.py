@@ -25,6 +25,10 @@ DEFAULTS: dict[str, Any] = {
     "weight_purchase": 5,
     "high_value_share": "0.2",
     "loyal_above_orders": 10,
+    "basket_max_length": 4,
+    "basket_max_itemsets": 50_000,
+    "basket_holdout_days": 28,
+    "next_purchase_days": 90,
     "cluster_switch_ratio": "0.9",
 }
 """Columns that no setting changes; what they mean stands in the contract."""

@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,11 +147,16 @@ def _stem(word: str) -> str:
     return word[:-1] if doubled else word
 
 
-def answer(home: Home, question: Question) -> Answer:
+def answer(home: Home, question: Question, about: Mapping[str, str] | None = None) -> Answer:
     """Read a question's view.
 
+    Args:
+        home: The home.
+        question: The question.
+        about: Only rows about a `product` or a `customer`, by id or name.
+
     Raises:
-        RunError: it was never published; says why where a check holds it back.
+        RunError: it was never published, says why where a check holds it back; or it is about something else.
     """
     from cxa_pipeline.warehouse.connection import connect
 
@@ -170,6 +175,23 @@ def answer(home: Home, question: Question) -> Answer:
                 evidence=held or (),
                 advice="mend what holds it back, then `cxa run`" if held else "`cxa run` publishes the answers",
             )
-        cursor = connection.execute(f"select * from {key}".encode())
+        conditions, values = _conditions(question, about or {})
+        cursor = connection.execute(f"select * from {key}{conditions}".encode(), values)
         columns = [column.name for column in cursor.description or ()]
         return Answer(columns, cursor.fetchall(), held)
+
+
+def _conditions(question: Question, about: Mapping[str, str]) -> tuple[str, list[str]]:
+    """A WHERE clause and its values."""
+    conditions, values = [], []
+    for what, wanted in about.items():
+        have = [c.name for c in question.columns if c.name in (f"{what}_id", f"{what}_name")]
+        if not have:
+            raise RunError(
+                f"The question {question.name} is not about one {what}",
+                evidence=question.text,
+                advice=f"leave --{what} out, or ask a question whose answer has the column {what}_id",
+            )
+        conditions.append(f"({' or '.join(f'lower({name}) = lower(%s)' for name in have)})")
+        values += [wanted] * len(have)
+    return (f" where {' and '.join(conditions)}" if conditions else ""), values
