@@ -347,7 +347,7 @@ ranks as (
         dense_rank() over (partition by c.period_index, c.metric order by c.value desc) as dense_rank,
         count(*) over (partition by c.period_index, c.metric) as ranked_cohorts
     from chances as c
-    where not c.low_n
+    where not c.low_n and c.value is not null
 ),
 
 final as (

@@ -158,7 +158,7 @@ running as (
         c.cohort_month,
         c.period_index,
         c.activity_month,
-        1 as cohorts,
+        case when c.cohort_size > 0 then 1 else 0 end as cohorts,
         c.cohort_size,
         c.retained_customers,
         sum(c.last_active) over (

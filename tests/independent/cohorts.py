@@ -1,7 +1,8 @@
-"""The tables of cohort, computed anew in pandas from sales lines: members, groups, months and retention.
+"""The tables of cohort, computed anew in pandas from sales lines: members, groups and the months of customers.
 
 Here: a second implementation, written from the definitions and not from the SQL; each function gives the rows of one
-table. Not here: ranking and drivers (`cohorts_drivers`), the comparison with the SQL (`tests/integration`).
+table. Not here: retention (`cohorts_retention`), ranking and drivers (`cohorts_drivers`), the comparison with the SQL
+(`tests/integration`).
 """
 
 from __future__ import annotations
@@ -15,15 +16,14 @@ from typing import Any
 import pandas as pd
 
 from tests.independent import metrics
-from tests.independent.comparisons import wilson
-from tests.independent.drivers import Kpi, Row, money, ratio
+from tests.independent.drivers import Kpi, Row
+from tests.independent.metrics import ZERO
 
 SCALE = 10_000
 """Money and quantities are whole numbers of their last decimal, so that every sum is exact."""
 AMOUNTS = ["units", "gross_sales", "discounts", "returns", "net_sales"]
 SUMS = ["orders", *AMOUNTS]
 COLUMNS = ["sale_id", "order_id", "customer_id", "product_id", "store_id", "at", "day", "is_sale", *AMOUNTS]
-ADDED = ["cohort_size", "retained_customers", "retained_at_least_once_since", *SUMS, "cum_net_sales", "first_net_sales"]
 LARGEST = 50
 
 
@@ -54,13 +54,12 @@ def amount(scaled: int) -> Decimal:
 
 def lines_of(kpi: Kpi) -> pd.DataFrame:
     """Sales lines that count, up to the as-of date."""
-    rows = [
-        (line.sale_id, line.order_id, line.customer_id, line.product_id, line.store_id, line.at, line.day, line.is_sale)
-        + (whole(line.quantity) if line.is_sale else 0, whole(line.gross), whole(line.discounts))
-        + (whole(line.returns), whole(line.net))
-        for line in kpi.lines
+    named = [
+        (x.sale_id, x.order_id, x.customer_id, x.product_id, x.store_id, x.at, x.day, x.is_sale) for x in kpi.lines
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    sums = [(x.quantity if x.is_sale else ZERO, x.gross, x.discounts, x.returns, x.net) for x in kpi.lines]
+    rows = [(*names, *map(whole, amounts)) for names, amounts in zip(named, sums, strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"is_sale": bool, **dict.fromkeys(AMOUNTS, "int64")})
 
 
 class Cohorts:
@@ -156,7 +155,8 @@ class Cohorts:
     @cached_property
     def members(self) -> list[Row]:
         """cohort.members."""
-        return [self._member(row) for row in self.first_orders.reset_index().to_dict("records")]
+        rows = self.first_orders.reset_index().to_dict("records")
+        return [self._member({str(column): value for column, value in row.items()}) for row in rows]
 
     def _member(self, order: Row) -> Row:
         customer = self.kpi.shop.customers.get(order["customer_id"], {})
@@ -193,7 +193,9 @@ class Cohorts:
             product, place = row["first_product_id"], row["location"]
             subscribed = {True: "subscribed", False: "not subscribed", None: "unknown"}[row["subscription_status"]]
             discount = "with discount" if row["first_has_discount"] else "without discount"
-            of_product = (product, row["first_product_name"]) if product in large["first_product_id"] else ("Other",) * 2
+            of_product = (
+                (product, row["first_product_name"]) if product in large["first_product_id"] else ("Other",) * 2
+            )
             found: dict[str, tuple[str, str]] = {
                 "all": ("all", "all"),
                 "product": of_product,
@@ -249,109 +251,3 @@ def customer_months(cohorts: Cohorts) -> list[Row]:
         }
         for row in cohorts.months.to_dict("records")
     ]
-
-
-# --- retention -----------------------------------------------------------------------------------------------
-
-
-def retention(cohorts: Cohorts) -> list[Row]:
-    """cohort.retention."""
-    if cohorts.lines.empty:
-        return []
-    people: dict[tuple[str, str, str], dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in cohorts.groups:
-        group = row["variant"], row["dimension_value"], row["dimension_name"]
-        people[group][number(row["cohort_month"])].append(row["customer_id"])
-    rows = _none(cohorts)
-    for group, found in people.items():
-        every = range(min(found), max(found) + 1) if group[0] == "all" else sorted(found)
-        cells = {(month, age): cell for month in every for age, cell in enumerate(_cells(cohorts, month, found[month]))}
-        rows += [_of_cohort(cohorts, group, *place, cell) for place, cell in cells.items()]
-        rows += _of_all(cohorts, group, cells)
-    return rows
-
-
-def _cells(cohorts: Cohorts, month: int, customers: list[str]) -> list[Row]:
-    """Sums by age of the customers of a cohort, as whole numbers."""
-    own = cohorts.months[cohorts.months["customer_id"].isin(customers) & cohorts.months["age"].notna()]
-    active = own[own["orders"] > 0]
-    last = active.groupby("customer_id")["age"].max()
-    cells: list[Row] = []
-    for age in range(cohorts.last_month - month + 1):
-        sums = {column: int(total) for column, total in own.loc[own["age"] == age, SUMS].sum().items()}
-        cell = {
-            "cohort_size": len(customers),
-            "retained_customers": int(active.loc[active["age"] == age, "customer_id"].nunique()),
-            "retained_at_least_once_since": int((last >= age).sum()),
-            **sums,
-            "cum_net_sales": sums["net_sales"] + (cells[-1]["cum_net_sales"] if cells else 0),
-        }
-        cells.append({**cell, "first_net_sales": cells[0]["net_sales"] if cells else cell["net_sales"]})
-    return cells
-
-
-def _of_cohort(cohorts: Cohorts, group: tuple[str, str, str], month: int, age: int, cell: Row) -> Row:
-    place = {"cohort": name(month), "period_index": age, "cohort_month": first_day(month)}
-    more = {
-        "activity_month": first_day(month + age),
-        "cohorts": 1 if cell["cohort_size"] else 0,
-        "is_left_censored": month == cohorts.censored,
-    }
-    return _row(cohorts, group, {**place, **more}, cell, cohorts.has_ended(month + age))
-
-
-def _of_all(cohorts: Cohorts, group: tuple[str, str, str], cells: dict[tuple[int, int], Row]) -> list[Row]:
-    """The cohorts with customers whose month of an age has ended, added up."""
-    rows = []
-    for age in sorted({age for _, age in cells}):
-        own = {
-            month: cell
-            for (month, cell_age), cell in cells.items()
-            if cell_age == age and cell["cohort_size"] and cohorts.has_ended(month + age)
-        }
-        if own:
-            place = {"cohort": "ALL", "period_index": age, "cohort_month": None, "activity_month": None}
-            more = {"cohorts": len(own), "is_left_censored": cohorts.censored in own}
-            sums = {column: sum(cell[column] for cell in own.values()) for column in ADDED}
-            rows.append(_row(cohorts, group, {**place, **more}, sums, True))
-    return rows
-
-
-def _none(cohorts: Cohorts) -> list[Row]:
-    """Money of no cohort by month."""
-    assert cohorts.begin is not None
-    alone = cohorts.months[cohorts.months["age"].isna()]
-    rows, running = [], 0
-    for month, own in alone.groupby("month"):
-        sums = {column: int(total) for column, total in own[SUMS].sum().items()}
-        running += sums["net_sales"]
-        place = {"cohort": "none", "period_index": month - number(cohorts.begin), "cohort_month": None}
-        more = {"activity_month": first_day(month), "cohorts": 0, "is_left_censored": False}
-        cell = {**dict.fromkeys(ADDED, 0), **sums, "cum_net_sales": running, "first_net_sales": None}
-        rows.append(_row(cohorts, ("all", "all", "all"), {**place, **more}, cell, cohorts.has_ended(month)))
-    return rows
-
-
-def _row(cohorts: Cohorts, group: tuple[str, str, str], place: Row, cell: Row, ended: bool) -> Row:
-    size, kept, first = cell["cohort_size"], cell["retained_customers"], cell["first_net_sales"]
-    sums: Row = {column: amount(cell[column]) for column in (*AMOUNTS, "cum_net_sales")}
-    low, high = wilson(kept, size) if ended else (None, None)
-    paid = amount(cell["gross_sales"] - cell["discounts"])
-    return {
-        **dict(zip(("variant", "dimension_value", "dimension_name"), group, strict=True)),
-        **place,
-        **{column: cell[column] for column in ("cohort_size", "retained_customers", "retained_at_least_once_since")},
-        "orders": cell["orders"],
-        **sums,
-        "first_net_sales": None if first is None else amount(first),
-        "retention_rate": ratio(kept, size) if ended else None,
-        "ci_low": low,
-        "ci_high": high,
-        "aov": money(paid, cell["orders"]) if ended else None,
-        "average_sales_per_retained": money(sums["net_sales"], kept) if ended else None,
-        "cum_net_sales_per_customer": money(sums["cum_net_sales"], size) if ended else None,
-        "revenue_retention": cell["net_sales"] / first if ended and first is not None and first > 0 else None,
-        "is_complete": ended,
-        "low_n": size < cohorts.small,
-        "currency": cohorts.currency,
-    }

@@ -27,7 +27,7 @@ from cxa_pipeline.pipeline.project import Project, load_project
 from cxa_pipeline.pipeline.python_model import inputs, run_model
 
 SQL_ROOT = Path(__file__).parents[2] / "sql"
-SCHEMAS = ("landed", "core", "kpi", "cohort", "behavior", "customer", "basket", "recommendation", "questions")
+SCHEMAS = ("landed", "core", "kpi", "cohort", "behavior", "basket", "customer", "recommendation", "questions")
 SYSTEM = {"source_id": "native", "file_id": "0" * 16, "line": 1, "row_hash": 0, "ts_adjusted": False}
 
 Row = dict[str, Any]
@@ -181,6 +181,8 @@ def _typed(text: str, type_: str) -> Any:
         return text == "true"
     if type_ == "date":
         return date.fromisoformat(text)
+    if type_.startswith("numeric"):
+        return Decimal(text)
     return int(text) if type_ in ("smallint", "integer", "bigint") else text
 
 

@@ -162,6 +162,7 @@ def test_a_month_in_which_nobody_was_won_is_a_cohort_of_nobody(tmp_path: Path) -
     found = cells(built)
     empty = found["2024-02", 1]
     assert (empty["cohort_size"], empty["retention_rate"], empty["net_sales"], empty["low_n"]) == (0, None, 0, True)
+    assert (empty["cohorts"], found["2024-01", 1]["cohorts"]) == (0, 1)
     quiet = found["2024-01", 1]
     assert (quiet["retained_customers"], quiet["retention_rate"], quiet["orders"], quiet["aov"]) == (0, 0, 0, None)
     assert len(found) == (4 + 3 + 2) + 4
@@ -211,6 +212,25 @@ def test_device_and_campaign_are_those_of_the_session_of_the_first_order(tmp_pat
     members = built.rows("cohort.members")
     found = {row["customer_id"]: (row["first_device_type"], row["first_campaign"]) for row in members}
     assert found == {"a": ("mobile", "spring"), "b": ("desktop", "No campaign"), "c": ("unknown", "Unknown")}
+
+
+def test_of_several_visits_that_bought_the_order_the_earliest_counts_and_robots_never(tmp_path: Path) -> None:
+    lines = [
+        shop.sale("1", "2024-01-10 10:00", 1, "5", "P1", order="A", customer="a"),
+        shop.sale("2", "2024-01-10 10:20", 1, "5", "P2", order="A", customer="a"),
+    ]
+    bought = [("1", "09:50", "robot", "P3"), ("3", "10:00", "phone", "P1"), ("2", "10:20", "desk", "P2")]
+    events = [
+        shop.event(key, f"2024-01-10 {clock}", "purchase", device_id=device, product_id=product, order_id="A", utm_campaign=device)
+        for key, clock, device, product in bought
+    ]  # fmt: skip
+    devices = [
+        {"device_id": "robot", "device_type": "tv", "is_bot": True},
+        {"device_id": "phone", "device_type": "mobile"},
+    ]
+    built = cohorts(tmp_path, lines, {"interactions": events, "devices": devices}, "members")
+    (member,) = built.rows("cohort.members")
+    assert (member["first_device_type"], member["first_campaign"]) == ("mobile", "phone")
 
 
 def test_small_groups_of_products_and_locations_are_other(tmp_path: Path) -> None:
@@ -312,6 +332,16 @@ def test_sales_per_retained_customer_are_a_ratio_and_judged_by_how_many_came_bac
     assert row["p_value"] is not None and row["dense_rank"] == 1
     few = found["2024-03"]
     assert (few["low_n"], few["dense_rank"], few["p_value"], few["verdict"]) == (False, 2, None, "not distinguishable")
+
+
+def test_a_cohort_of_which_nobody_came_back_has_no_place_in_sales_per_retained_customer(tmp_path: Path) -> None:
+    lines = ranked_shop({**SIZES, "2024-02": (70, 56, "90"), "2024-03": (40, 0, "10")})
+    built = cohorts(tmp_path, lines, None, "ranking", as_of_date=date(2024, 5, 31))
+    found = ranking(built, "average_sales_per_retained")
+    assert {cohort: (row["value"], row["dense_rank"], row["ranked_cohorts"]) for cohort, row in found.items()} == {
+        "2024-02": (90, 1, 2), "2024-03": (None, None, None), "2024-04": (10, 2, 2),
+    }  # fmt: skip
+    assert ranking(built, "net_sales")["2024-03"]["dense_rank"] == 3
 
 
 def test_small_cohorts_are_shown_but_neither_ranked_nor_judged(tmp_path: Path) -> None:
