@@ -50,3 +50,8 @@ def database(postgres_url: str) -> Iterator[str]:
     yield with_database(postgres_url, name)
     with psycopg.connect(with_database(postgres_url, "postgres"), autocommit=True) as session:
         session.execute(f"drop database {name} with (force)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that one core is not left with them at the end."""
+    items.sort(key=lambda item: "scenarios" not in item.path.parts)
