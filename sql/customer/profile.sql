@@ -85,8 +85,8 @@ sales as (
         count(distinct s.product_id) filter (where s.line_type = 'sale') as products,
         sum(s.returns) as returns,
         sum(s.net_sales) as net_sales,
-        count(s.review_rating) as ratings,
-        sum(s.review_rating) as rating_sum
+        count(s.review_rating) filter (where s.line_type = 'sale') as ratings,
+        sum(s.review_rating) filter (where s.line_type = 'sale') as rating_sum
     from core.sales as s
     cross join core.clock as c
     where s.is_valid and s.customer_id is not null and s.sold_date <= c.as_of_date

@@ -99,7 +99,9 @@ linked as (
 ),
 
 linkable as (
-    select sum(r.returns) filter (where r.original_sale_id is not null) * 2 >= sum(r.returns) as is_linkable
+    select
+        coalesce(sum(r.returns) filter (where r.original_sale_id is not null), 0) * 2
+        >= coalesce(sum(r.returns), 0) as is_linkable
     from lines as r
     where r.line_type = 'return'
 ),
@@ -159,14 +161,17 @@ answers as (
         k.is_retained,
         a.category,
         a.product_id,
-        a.location,
-        a.age_group,
-        a.gender,
-        a.rfm_segment,
-        a.loyalty_segment,
+        m.location,
+        m.age_group,
+        m.gender,
+        r.segment as rfm_segment,
+        y.loyalty_segment,
         min(a.rating) over (partition by k.customer_id) as lowest_rating
     from asked as k
     inner join attributed as a on k.order_id = a.order_id
+    inner join core.customers as m on k.customer_id = m.customer_id
+    inner join customer.rfm as r on k.customer_id = r.customer_id
+    inner join customer.loyalty as y on k.customer_id = y.customer_id
     where a.rating is not null
 ),
 

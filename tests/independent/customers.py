@@ -138,20 +138,28 @@ class Customers:
         return {str(c): sorted(of) for c, of in days.groupby(found["customer_id"])}
 
     @cached_property
-    def cache(self) -> dict[str, Rows]:
-        """Tables that others are made of, once computed."""
+    def cache(self) -> dict[str, Any]:
+        """What was computed once."""
         return {}
 
-    def table(self, make: Callable[[Customers], Rows]) -> dict[str, Row]:
-        """Rows of a table with one row per customer, by customer; computed once."""
+    def once(self, make: Callable[[Customers], Any]) -> Any:
+        """What a function makes of this shop, made once."""
         if make.__name__ not in self.cache:
             self.cache[make.__name__] = make(self)
-        return {row["customer_id"]: row for row in self.cache[make.__name__]}
+        return self.cache[make.__name__]
 
 
 def money(part: Any, whole: Any = 1) -> Decimal | None:
     """A quotient as money, halves up; None without a whole."""
     return (Decimal(part) / Decimal(whole)).quantize(CENT, ROUND_HALF_UP) if whole else None
+
+
+def by_customer(shop: Customers, make: Callable[[Customers], Rows]) -> dict[str, Row]:
+    """Rows of a table with one row per customer, by customer; computed once."""
+    name = f"{make.__name__} by customer"
+    if name not in shop.cache:
+        shop.cache[name] = {row["customer_id"]: row for row in shop.once(make)}
+    return shop.cache[name]  # type: ignore[no-any-return]
 
 
 def total(values: Iterable[Decimal]) -> Decimal:

@@ -1,7 +1,7 @@
-"""Loyalty, frequency and value of customers, computed anew in pandas from their orders.
+"""How often customers order and what comes next, computed anew in pandas from their orders.
 
-Here: `customer.order_intervals`, `purchase_frequency`, `frequency_agreement`, `loyalty`, `loyalty_segments`,
-`repeat_purchase`, `order_counts`, `second_products` and `high_value`, written from the definitions and not from the
+Here: `customer.order_intervals`, `purchase_frequency`, `frequency_agreement`, `repeat_purchase`,
+`order_counts` and `second_products`, written from the definitions and not from the
 SQL. Not here: the rows (`customers`), the comparison with the SQL (`tests/integration`).
 """
 
@@ -16,12 +16,11 @@ from statistics import median
 import pandas as pd
 
 from tests.independent.comparisons import wilson
-from tests.independent.customers import Customers, average, money, total
+from tests.independent.customers import Customers, average, by_customer, total
 from tests.independent.drivers import ratio
 from tests.independent.tables import Row, Rows
 
 WINDOWS = (30, 60, 90, 180, 365, None)
-LOYALTY = ("Prospect", "New", "Returning", "Loyal")
 
 # --- how often -----------------------------------------------------------------------------------------------
 
@@ -60,7 +59,7 @@ def _is_of(row: Row, usual: float | None) -> bool:
 def purchase_frequency(shop: Customers) -> Rows:
     """customer.purchase_frequency."""
     rows = []
-    for customer, row in shop.table(order_intervals).items():
+    for customer, row in by_customer(shop, order_intervals).items():
         since, usual = (shop.as_of - row["last_order_date"]).days, row["median_days_between_orders"]
         kept = {name: value for name, value in row.items() if name not in ("intervals", "has_frequent_class")}
         rows.append(
@@ -80,7 +79,7 @@ def frequency_agreement(shop: Customers) -> Rows:
     classes = shop.seed("customer.frequency_classes")
     places = {row["declared_as"]: row["sort_order"] for row in classes if row["declared_as"]}
     pairs: Counter[tuple[str, str]] = Counter()
-    for customer, row in shop.table(order_intervals).items():
+    for customer, row in by_customer(shop, order_intervals).items():
         said = shop.people[customer]["declared_purchase_frequency"]
         pairs[said if said in places else "Unknown", row["frequency_class"]] += 1
     rows = []
@@ -104,66 +103,6 @@ def frequency_agreement(shop: Customers) -> Rows:
                     "low_n": number < shop.small,
                 }
             )
-    return rows
-
-
-# --- loyalty -------------------------------------------------------------------------------------------------
-
-
-def loyalty(shop: Customers) -> Rows:
-    """customer.loyalty."""
-    rows = []
-    for customer, person in shop.people.items():
-        dates = shop.dates.get(customer, [None])
-        orders = shop.count(customer) + (person["previous_purchases"] or 0)
-        word = "Prospect" if orders <= 0 else "New" if orders == 1 else "Returning"
-        rows.append(
-            {
-                "customer_id": customer,
-                "loyalty_segment": "Loyal" if orders > shop.parameters["loyal_above_orders"] else word,
-                "orders_observed": shop.count(customer),
-                "previous_declared": person["previous_purchases"],
-                "total_orders": orders,
-                "subscription_status": person["subscription_status"],
-                "first_order_date": dates[0],
-                "last_order_date": dates[-1],
-            }
-        )
-    return rows
-
-
-def loyalty_segments(shop: Customers) -> Rows:
-    """customer.loyalty_segments."""
-    everybody = shop.table(loyalty)
-    rows = []
-    for place, name in enumerate(LOYALTY, start=1):
-        members = [c for c, row in everybody.items() if row["loyalty_segment"] == name]
-        known = [c for c in members if everybody[c]["subscription_status"] is not None]
-        yes = sum(everybody[c]["subscription_status"] for c in known)
-        low, high = wilson(yes, len(known))
-        orders, value = sum(map(shop.count, members)), total(shop.ordered[c] for c in members)
-        net = total(shop.net[c] for c in members)
-        rows.append(
-            {
-                "loyalty_segment": name,
-                "sort_order": place,
-                "customers": len(members),
-                "customer_share": ratio(len(members), len(everybody)),
-                "subscribers": yes,
-                "customers_of_known_subscription": len(known),
-                "subscriber_share": ratio(yes, len(known)),
-                "ci_low": low,
-                "ci_high": high,
-                "low_n": len(known) < shop.small,
-                "orders": orders,
-                "previous_declared": sum(everybody[c]["previous_declared"] or 0 for c in members),
-                "net_sales": net,
-                "net_sales_share": ratio(net, total(shop.net.values())),
-                "ordered_value": value,
-                "aov": money(value, orders),
-                "currency": shop.currency,
-            }
-        )
     return rows
 
 
@@ -235,14 +174,13 @@ def second_products(shop: Customers) -> Rows:
         if len(orders) < 2:
             continue
         first, second = orders.sort_values("order_number")["order_id"]
-        lines = of_order[first]
-        goods = lines[lines["product_type"] == "goods"]
-        later = of_order[second]
-        bought = set(later.loc[later["product_type"] == "goods", "product_id"])
+        goods = of_order[first].query("product_type == 'goods'")
+        bought = set(of_order[second].query("product_type == 'goods'")["product_id"])
         if goods.empty or not bought:
             continue
-        keys = [(r.sold_at, -r.net_sales, r.sale_id, r.product_id) for r in goods.itertuples()]
-        product = str(min(keys)[-1])
+        names = ["sold_at", "net_sales", "sale_id", "product_id"]
+        lines = sorted((at, -net, sale, product) for at, net, sale, product in goods[names].to_numpy())
+        product = lines[0][-1]
         whole, dates = whole + 1, shop.dates[str(customer)]
         firsts[product] += 1
         seconds.update(bought)
@@ -271,48 +209,4 @@ def second_products(shop: Customers) -> Rows:
                 "low_n": low_n,
             }
         )
-    return rows
-
-
-# --- value ---------------------------------------------------------------------------------------------------
-
-
-def top_revenue(shop: Customers) -> set[str]:
-    """Customers among the highest net sales, ties with the last included."""
-    net = pd.Series({c: float(shop.net[c]) for c in shop.dates}, dtype="float64")
-    most = math.ceil(shop.parameters["high_value_share"] * len(net))
-    places = net.rank(method="min", ascending=False)
-    return {str(c) for c, place in places.items() if place <= most and shop.net[str(c)] > 0}
-
-
-def high_value(shop: Customers) -> Rows:
-    """customer.high_value."""
-    if not len(shop.all_orders):
-        return []
-    aov = money(total(shop.all_orders["order_value"]), len(shop.all_orders))
-    lower = shop.orders[shop.orders["is_discounted"].astype(bool)]
-    value, top = shop.sums(lower, "order_value"), top_revenue(shop)
-    above = {c for c in shop.dates if value[c] > shop.discounted_orders[c] * (aov or 0)}
-    whole = total(shop.net[c] for c in shop.dates)
-    rows = []
-    for basis, members in (("top_revenue", top), ("discount_above_average", above)):
-        for place, customer in enumerate(sorted(members, key=lambda c: (-shop.net[c], c)), start=1):
-            number = shop.discounted_orders[customer]
-            rows.append(
-                {
-                    "customer_id": customer,
-                    "basis": basis,
-                    "rank": place,
-                    "net_sales": shop.net[customer],
-                    "all_net_sales": whole,
-                    "share": ratio(shop.net[customer], whole),
-                    "is_top_revenue": customer in top,
-                    "orders": shop.count(customer),
-                    "discounted_orders": number,
-                    "discounted_order_value": value[customer],
-                    "average_discounted_order_value": money(value[customer], number),
-                    "aov": aov,
-                    "currency": shop.currency,
-                }
-            )
     return rows

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from tests.independent.customers import Customers, average, money, total
+from tests.independent.customers import Customers, average, by_customer, money, total
 from tests.independent.drivers import ratio
 from tests.independent.metrics import shifted
 from tests.independent.tables import Row, Rows
@@ -116,7 +116,7 @@ def _eleven(shop: Customers) -> list[str]:
 
 def rfm_segments(shop: Customers) -> Rows:
     """customer.rfm_segments."""
-    everybody = list(shop.table(rfm).values())
+    everybody = list(by_customer(shop, rfm).values())
     rows = []
     for name, segment in _segments(shop).items():
         members = [row for row in everybody if row["segment"] == name]
@@ -165,20 +165,18 @@ def snapshots(shop: Customers) -> list[date]:
 
 def placed(shop: Customers) -> dict[date, dict[str, Row]]:
     """Everybody with an order by the snapshot, at every snapshot."""
-    if "placed" not in shop.cache:
-        rows = []
-        for day in snapshots(shop):
-            population = [customer for customer, dates in shop.dates.items() if dates[0] <= day]
-            rows.append({"day": day, "at": {row["customer_id"]: row for row in as_of(shop, day, population)}})
-        shop.cache["placed"] = rows
-    return {row["day"]: row["at"] for row in shop.cache["placed"]}
+    found = {}
+    for day in snapshots(shop):
+        population = [customer for customer, dates in shop.dates.items() if dates[0] <= day]
+        found[day] = {row["customer_id"]: row for row in as_of(shop, day, population)}
+    return found
 
 
 def segment_history(shop: Customers) -> Rows:
     """customer.segment_history."""
     rows: Rows = []
     current: dict[str, Row] = {}
-    for day, at in placed(shop).items():
+    for day, at in shop.once(placed).items():
         for customer, found in at.items():
             before = current.get(customer)
             if before is not None and before["segment"] == found["segment"]:
@@ -200,7 +198,7 @@ def segment_history(shop: Customers) -> Rows:
 
 def segment_migration(shop: Customers) -> Rows:
     """customer.segment_migration."""
-    segments, days = _segments(shop), placed(shop)
+    segments, days = _segments(shop), shop.once(placed)
     occurring = {row["segment"] for at in days.values() for row in at.values()}
     targets = sorted({*_eleven(shop), *occurring})
     rows = []
@@ -239,5 +237,3 @@ def _movement(origin: Row, target: Row) -> Row:
     else:
         word = "up" if rises else "down"
     return {"movement": word, "is_win_back": origin["is_lapsing"] and not target["is_lapsing"] and rises}
-
-

@@ -853,6 +853,33 @@ def test_a_customer_answers_once_with_the_first_order_they_rated(tmp_path: Path)
     assert set(asked.values()) == {1}
 
 
+def test_the_answer_is_that_of_the_customer_of_the_order_whoever_its_rated_line_names(tmp_path: Path) -> None:
+    five = Decimal("5")
+    lines = [
+        sale("1", days_ago(300), 1, "10", "L", order="A", review_rating=five),  # nobody is named yet
+        sale("2", days_ago(300), 1, "10", "L", order="A", customer="a"),
+        sale("3", days_ago(280), 1, "10", "L", order="B", customer="a"),
+        sale("4", days_ago(300), 1, "10", "M", order="C", customer="b"),
+        sale("5", f"{AS_OF - timedelta(days=300)} 13:00", 1, "10", "M", order="C", customer="a", review_rating=five),
+    ]
+    people = [{"customer_id": "a", "gender": "female"}, {"customer_id": "b", "gender": "male"}]
+    rows = one(tmp_path, "customer.satisfaction", lines, products=PRODUCTS, customers=people)
+    found = by(rows, "breakdown", "member")
+    assert {member: row["mature_customers"] for (breakdown, member), row in found.items() if breakdown == "gender"} == {
+        "female": 1,
+        "male": 1,
+        "guest": 0,
+    }
+    assert (found["gender", "female"]["retained_customers"], found["gender", "male"]["retained_customers"]) == (1, 0)
+    assert found["gender", "female"]["ratings"] == 1  # money and ratings stay with whom the line names
+
+
+def test_where_nothing_came_back_nothing_of_what_was_rated_did(tmp_path: Path) -> None:
+    lines = orders("a", 9, review_rating=Decimal("4"))
+    found = by(one(tmp_path, "customer.satisfaction", lines), "breakdown", "member")
+    assert [found["rating", "high"][n] for n in ("returns", "return_rate")] == [0, 0]
+
+
 # --- behaviour, audiences, profile --------------------------------------------------------------------------------
 
 
@@ -1020,6 +1047,16 @@ def test_overlaps_are_parts_of_both(visited: OnEngine) -> None:
     assert [other[n] for n in ("customers", "audience_customers", "share")] == [2, 2, 1.0]
 
 
+def test_a_rating_that_the_source_repeats_on_the_return_counts_once(tmp_path: Path) -> None:
+    lines = [
+        sale("1", days_ago(9), 1, "10", customer="a", review_rating=Decimal("1")),
+        sale("2", days_ago(9), 1, "10", customer="a", review_rating=Decimal("4")),
+        sale("3", days_ago(5), -1, "10", customer="a", original_sale_id="1", review_rating=Decimal("1")),
+    ]
+    (row,) = one(tmp_path, "customer.profile", lines)
+    assert (row["ratings"], row["rating_average"]) == (2, Decimal("2.5"))
+
+
 def test_the_profile_has_every_customer_once_with_what_other_tables_say(visited: OnEngine) -> None:
     found = by(visited.rows("customer.profile"), "customer_id")
     assert set(found) == {*people(), "nobody"}
@@ -1118,4 +1155,5 @@ def test_an_empty_shop_has_rows_where_the_definition_lists_them(tmp_path: Path) 
         "repeat_purchase": 6,
         "rfm_segments": 12,
         "satisfaction": 1,
+        "value_grid": 36,
     }
