@@ -44,6 +44,16 @@ class Settings(BaseSettings):
     session_timeout_minutes: int = Field(30, ge=1, description="Minutes without an event that end a session.")
     funnel_window_days: int = Field(14, ge=1, description="Days from the first view in which a funnel may end.")
     rfm_window_days: int | None = Field(None, ge=1, description="Days of orders that RFM scores; by default all.")
+    cluster_count: int | None = Field(None, ge=2, le=50, description="Clusters of customers; by default chosen.")
+    basket_min_count: int | None = Field(
+        None, ge=1, description="Orders that must hold an itemset; by default 5, or 1 in 2,000 of all."
+    )
+    clv_interest_rate: float = Field(0.1, ge=0, le=1, description="Yearly rate that discounts future money.")
+    clv_margin: float = Field(1.0, gt=0, le=1, description="Part of net sales that counts as lifetime value.")
+    recommendations_per_customer: int = Field(10, ge=1, le=100, description="Products recommended to each customer.")
+    repurchase_days: int = Field(
+        365, ge=0, le=30_000, description="Days in which a product is not recommended to its buyer again."
+    )
     min_group_size: int = Field(30, ge=1, description="Groups with fewer members are marked low_n and not ranked.")
     data_begin_is_shop_begin: bool = Field(
         False, description="The data begin with the shop, so that its first cohort holds new customers."
@@ -139,6 +149,12 @@ THRESHOLDS = (
     "session_timeout_minutes",
     "funnel_window_days",
     "rfm_window_days",
+    "cluster_count",
+    "basket_min_count",
+    "clv_interest_rate",
+    "clv_margin",
+    "recommendations_per_customer",
+    "repurchase_days",
     "min_group_size",
     "data_begin_is_shop_begin",
 )

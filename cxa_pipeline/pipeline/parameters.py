@@ -25,11 +25,19 @@ DEFAULTS: dict[str, Any] = {
     "weight_purchase": 5,
     "high_value_share": "0.2",
     "loyal_above_orders": 10,
+    "lifetime_min_customers": 500,
+    "lifetime_min_days": 180,
+    "lifetime_max_idle_days": 30,
+    "lifetime_min_orders": 3,
+    "lifetime_holdout_days": 90,
+    "lifetime_holdout_share": "0.25",
     "basket_max_length": 4,
     "basket_max_itemsets": 50_000,
     "basket_holdout_days": 28,
     "next_purchase_days": 90,
+    "interest_half_life_days": 90,
     "cluster_switch_ratio": "0.9",
+    "value_min_customers": 500,
 }
 """Columns that no setting changes; what they mean stands in the contract."""
 

@@ -1121,6 +1121,26 @@ def reachable_audiences(known: Known) -> Rows:
     return sorted(rows, key=lambda r: (-r["reachable"], -r["customers"], r["audience_id"]))
 
 
+def products_to_offer(known: Known) -> Rows:
+    offers = [r for r in known.rows("basket.cross_sell") if r["rank"] <= 3]
+    names = "product_id product_name rank recommended_product_id recommended_product_name recommended_category"
+    found = only(offers, f"{names} product_orders orders confidence lift price replicates currency")
+    for row, offer in zip(found, offers, strict=True):
+        row["gain_per_1000_orders"] = Decimal(offer["expected_gain"] * 1000) if offer["price"] is not None else None
+    return sorted(found, key=lambda r: (-r["product_orders"], r["product_id"], r["rank"]))
+
+
+def bundles(known: Known) -> Rows:
+    shown: Rows = []
+    for row in sorted(known.rows("basket.bundles"), key=lambda r: r["rank"]):
+        if sum(r["added_product_id"] == row["added_product_id"] for r in shown) < 2:
+            gain = Decimal(row["expected_gain"] * 1000) if row["expected_gain"] is not None else None
+            names = "bundle_names size orders expected_orders lift price margin added_product_id added_product_name"
+            (copied,) = only([row], f"{names} confidence replicates currency")
+            shown.append({"rank": len(shown) + 1, **copied, "gain_per_1000_orders": gain})
+    return shown[:20]
+
+
 _FOUND: Sequence[Callable[[Known], Rows]] = (
     *(yesterday, last_month, why_sales_changed, sales_by_category, stores_and_channels, returned_products),
     *(converting_products, time_to_purchase, popular_products, rising_products, viewed_not_bought),
@@ -1132,6 +1152,7 @@ _FOUND: Sequence[Callable[[Known], Rows]] = (
     *(funnel, busiest_times, devices, locations_of_visitors, pages_losing_visitors, usability_problems),
     *(paths_through_the_shop, cart_abandonment, carts_abandoned_yesterday, how_often_visitors_come),
     *(visits_by_week, visit_channels, discounts_and_baskets, promo_codes, reachable_audiences),
+    *(products_to_offer, bundles),
 )
 ANSWERS = {found.__name__: found for found in _FOUND}
 """By question."""
