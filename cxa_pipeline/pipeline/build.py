@@ -211,8 +211,10 @@ class Builder:
 
     def _build(self, table: str, force: Mapping[str, Collection[Month]]) -> None:
         found = []
+        model = self.project.catalog[table].model
+        looks_back = bool(model and model.previous)  # computed anew, it would look back at itself
         for need in self.needs(table):
-            forced = table in force and (not force[table] or need.month in force[table])
+            forced = table in force and not looks_back and (not force[table] or need.month in force[table])
             found.append(need.version if need.version and not forced else self._compute(need))
         self._know(table, found)
 
