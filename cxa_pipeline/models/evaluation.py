@@ -49,18 +49,29 @@ def per_user(lists: Ints, relevant: csr_array, k: int, missed: Ints | None = Non
     place = np.arange(1, length + 1)
     reach = np.minimum(wanted, k)
     found = hits.sum(axis=1)
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[reach]
     first = np.where(found > 0, hits.argmax(axis=1) + 1, 1) if length else np.ones(len(lists))
     precision_at = np.cumsum(hits, axis=1) / place
     return {
-        "ndcg": _ratio(hits @ discount[:length], ideal),
+        "ndcg": ndcg(hits, wanted, k),
         "recall": _ratio(found, wanted),
         "precision": found / k,
         "hit_rate": (found > 0).astype(np.float64),
         "map": _ratio((precision_at * hits).sum(axis=1), reach),
         "mrr": np.where(found > 0, 1 / first, 0.0),
     }
+
+
+def ndcg(hits: NDArray[np.bool_], wanted: Ints, k: int) -> Floats:
+    """Normalised discounted cumulative gain of each user's places, (users,); see `per_user`.
+
+    Args:
+        hits: (users, at most k) whether a place holds a relevant item.
+        wanted: (users,) sizes of the relevant sets.
+        k: Places that count.
+    """
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(wanted, k)]
+    return _ratio(hits @ discount[: hits.shape[1]], ideal)
 
 
 def is_relevant(lists: Ints, relevant: csr_array) -> NDArray[np.bool_]:

@@ -100,10 +100,10 @@ def _pairs(matrix: Any, found: _Found) -> list[tuple[Codes, Codes]]:
     products = _dense_products(matrix) if _is_dense(matrix) else _sparse_products(matrix)
     parts = []
     for row, column, count in products:
-        wanted = (column > row) & (count >= found.min_count)
-        row, column, count = row[wanted], column[wanted], count[wanted]
-        found.add(np.column_stack([row, column]), count)
-        parts.append((row, column, count))
+        wanted = np.flatnonzero((count >= found.min_count) & (column > row))
+        pair = tuple(values[wanted].astype(np.int64) for values in (row, column, count))
+        found.add(np.column_stack(pair[:2]), pair[2])
+        parts.append(pair)
     first, second, number = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     by = np.lexsort((second, first))
     cuts = np.searchsorted(first[by], np.arange(1, items))
@@ -122,7 +122,7 @@ def _sparse_products(matrix: Any) -> Any:
     step = max(1, GRAM_CELLS // items)
     for start in range(0, items, step):
         block = (by_item[start : start + step] @ matrix).tocoo()
-        yield block.row.astype(np.int64) + start, block.col.astype(np.int64), block.data.astype(np.int64)
+        yield block.row + start, block.col, block.data
 
 
 def _dense_products(matrix: Any) -> Any:
@@ -133,7 +133,7 @@ def _dense_products(matrix: Any) -> Any:
         # Sums of fewer than 2^24 ones are exact in single precision.
         block = matrix[start : start + step].toarray().astype(np.float32)
         total += np.rint(block.T @ block).astype(np.int64)
-    row, column = np.nonzero(np.triu(total, 1))
+    row, column = np.nonzero(total)
     yield row, column, total[row, column]
 
 

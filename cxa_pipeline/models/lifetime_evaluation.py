@@ -131,6 +131,24 @@ def _common_value(held: Held) -> float:
     return float((held.x[repeated] * held.mean[repeated]).sum() / held.x.sum()) if repeated.any() else 0.0
 
 
+def orders_error(model: BGNBDParameters, held: Held) -> float:
+    """Root mean squared error of the orders that a model expected of customers in the hold-out."""
+    groups = group(held.x, held.t_x, held.T)
+    return errors(held.orders, expected_orders(outlook(model, *groups.columns), held.days)[groups.member]).rmse
+
+
+def beats_baselines(model: BGNBDParameters, fallback: BGNBDParameters, held: Held) -> bool:
+    """Whether a model foretold the orders of the hold-out better than whatever needs no model.
+
+    By the root mean squared error, which expectations minimise (the absolute error is least for medians, which are 0
+    for most customers). Also true where nothing could be foretold.
+    """
+    if not len(held.x) or held.days <= 0:
+        return True
+    simple = [errors(held.orders, made.orders).rmse for made in (same_as_before(held), as_everybody(held))]
+    return orders_error(model, held) < min(*simple, orders_error(fallback, held))
+
+
 def spend_error(spend: GammaGammaParameters, held: Held) -> float:
     """Mean absolute error of the expected order value, over those who ordered in the hold-out, by their orders."""
     bought = held.orders > 0

@@ -65,7 +65,9 @@ class History:
         from scipy.sparse import csr_array
 
         data = np.ones(len(self)) if values is None else values
-        made = csr_array((data, (self.user, self.item)), shape=(self.users, self.items))
+        # Products of matrices with half as long indices take half the time.
+        at = (self.user.astype(np.int32), self.item.astype(np.int32))
+        made = csr_array((data, at), shape=(self.users, self.items))
         made.sum_duplicates()
         if values is None:
             made.data[:] = 1.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WEIGHTS = (0.25, 0.5, 1.0)
 """Weights that are tried for a part, when those before it weigh 1 in all."""
 MOST_PARTS = 4
-LEAST_GAIN = 0.01
+LEAST_GAIN = 0.0025
 """A further part must raise the measure by this share of it."""
 PAIRS = 200_000
 """Pairs of an item of the history and a recommended one that are held at a time."""

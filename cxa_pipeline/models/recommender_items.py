@@ -22,7 +22,8 @@ NEIGHBOURS = 50
 SHRINKAGE = 20.0
 BM25_SATURATION = 1.2
 BM25_LENGTH = 0.75
-GRAM_CELLS = 8_000_000
+GRAM_CELLS = 2_000_000
+SMALLEST = 1e-300
 
 
 @runtime_checkable
@@ -52,7 +53,8 @@ class Interest:
 
     def similarity(self, of: Ints, to: Ints) -> Floats:
         """1 for the item itself."""
-        return (of == to).astype(np.float64)
+        result: Floats = (of == to).astype(np.float64)
+        return result
 
 
 class Neighbours:
@@ -92,29 +94,39 @@ class Neighbours:
         found: list[tuple[Ints, Ints, Floats]] = []
         step = max(1, GRAM_CELLS // max(items, 1))
         for begin in range(0, items, step):
-            block = (columns[begin : begin + step] @ rows).toarray()
-            own = np.arange(len(block))
-            similar = self._similar(block, size[begin : begin + step, None], size[None, :], rows.shape[0])
+            both = columns[begin : begin + step] @ rows
+            of = np.repeat(size[begin : begin + step], np.diff(both.indptr))
+            both.data = self._similar(both.data, of, size[both.indices], rows.shape[0])
+            similar = both.toarray()
+            own = np.arange(len(similar))
             similar[own, own + begin] = 0.0
-            # Items that share no customer are no neighbours, and are not sorted.
-            near, value = top_k(np.where(similar > 0, similar, -np.inf), self.neighbours)
+            # Items that share no customer are no neighbours.
+            near, value = top_k(similar, self.neighbours, SMALLEST)
             is_kept = near >= 0
             found.append((np.nonzero(is_kept)[0] + begin, near[is_kept], value[is_kept]))
-        item, near, value = (np.concatenate(part) for part in zip(*found, strict=True)) if found else ([], [], [])
+        if not found:
+            return csr_array((items, items))
+        item, near, value = (np.concatenate(part) for part in zip(*found, strict=True))
         return csr_array((value, (item, near)), shape=(items, items))
 
     def _similar(self, both: Floats, of: Floats, to: Floats, rows: int) -> Floats:
+        """Similarities of pairs of items with more than 0 rows in common, all (n,)."""
         if self.kind == "bm25":
             return both
         if self.kind == "cosine":
-            under = np.sqrt(of * to) * (both + self.shrinkage)
-            return np.divide(both * both, under, out=np.zeros_like(both), where=under > 0)
-        confidence = np.divide(both, of + self.shrinkage, out=np.zeros_like(both), where=of > 0)
-        return np.where(both * rows > of * to, confidence, 0.0)
+            return both * both / (np.sqrt(of * to) * (both + self.shrinkage))
+        return np.where(both * rows > of * to, both / (of + self.shrinkage), 0.0)
 
     def scores(self, users: Ints) -> Floats:
         """Sums of similarities, weighted by the user's strengths."""
-        return scaled((self.strength_[users] @ self.similarity_).toarray())
+        sums = self.strength_[users] @ self.similarity_
+        if sums.nnz:
+            # All are above 0: the largest of each row without the zeros between.
+            filled = np.flatnonzero(np.diff(sums.indptr))
+            largest = np.maximum.reduceat(sums.data, sums.indptr[filled])
+            sums.data /= np.repeat(largest, np.diff(sums.indptr)[filled])
+        found: Floats = sums.toarray()
+        return found
 
     def similarity(self, of: Ints, to: Ints) -> Floats:
         """The similarity of each pair, 0 where `to` is no neighbour."""
@@ -141,8 +153,10 @@ def _bm25(strength: csr_array) -> csr_array:
 
     rows = np.repeat(np.arange(strength.shape[0]), np.diff(strength.indptr))
     customers, length = np.bincount(rows, minlength=strength.shape[0]), counts(strength)
-    rarity = np.log((strength.shape[1] + 1) / (1 + customers))
-    relative = 1 - BM25_LENGTH + BM25_LENGTH * length / max(length.mean(), 1e-300)
+    # Items that nobody touched yet are none: the catalogue of later days must not matter.
+    items = max(int((length > 0).sum()), 1)
+    rarity = np.log1p((items - customers + 0.5) / (customers + 0.5))
+    relative = 1 - BM25_LENGTH + BM25_LENGTH * length * items / max(length.sum(), 1e-300)
     data = strength.data * (BM25_SATURATION + 1) / (BM25_SATURATION * relative[strength.indices] + strength.data)
     made = csr_array((data * rarity[rows], strength.indices, strength.indptr), shape=strength.shape)
     norm = np.sqrt(np.bincount(made.indices, weights=made.data**2, minlength=made.shape[1]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxa_pipeline.models.evaluation import per_user
+from cxa_pipeline.models.evaluation import is_relevant, ndcg, per_user
 from cxa_pipeline.models.recommender_data import Flags, Floats, History, Ints, Training, counts
 from cxa_pipeline.models.recommender_factors import EASE, PureSVD
 from cxa_pipeline.models.recommender_hybrid import find_weights
@@ -192,7 +192,9 @@ class _Measure:
             np.put_along_axis(is_in, np.maximum(items, 0), True, axis=1)
         self.items = _padded(is_in)
         self.scores = {name: self._pooled(scores) for name, scores in found.items()}
-        self.relevant = asked.relevant[users]
+        relevant = asked.relevant[users]
+        self.is_wanted = is_relevant(self.items, relevant)
+        self.wanted = np.diff(relevant.indptr).astype(np.int64)
 
     def _open(self, asked: Fold, users: Ints, scores: Floats) -> Floats:
         """Scores as single floats, minus infinity where an item may not be recommended."""
@@ -209,8 +211,8 @@ class _Measure:
 
     def __call__(self, scores: Floats) -> float:
         place, _ = top_k(scores, CHOICE_PLACE)
-        items = np.where(place >= 0, np.take_along_axis(self.items, np.maximum(place, 0), axis=1), -1)
-        return float(per_user(items, self.relevant, CHOICE_PLACE)["ndcg"].mean())
+        hits = np.take_along_axis(self.is_wanted, np.maximum(place, 0), axis=1) & (place >= 0)
+        return float(ndcg(hits, self.wanted, CHOICE_PLACE).mean())
 
 
 def _padded(is_in: Flags) -> Ints:

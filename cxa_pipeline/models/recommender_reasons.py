@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxa_pipeline.models.recommender_data import Floats, Ints, Training, counts
+from cxa_pipeline.models.recommender_data import Flags, Ints, Training, counts
 from cxa_pipeline.models.recommender_hybrid import Hybrid, explain
 from cxa_pipeline.models.recommender_items import GRAM_CELLS, Linear, Neighbours
 from cxa_pipeline.models.recommender_popularity import CategoryPopularity, SegmentPopularity
@@ -56,6 +56,9 @@ def reasons(model: Hybrid, known: Training, users: Ints, lists: Lists) -> Reason
         users: (users,).
         lists: Of these users.
     """
+    if (lists.items < 0).all():
+        nothing = np.zeros(lists.items.shape, dtype=np.int64)
+        return Reasons(nothing, nothing - 1, nothing, nothing)
     explained = explain(model, known.strength, users, lists.items)
     share = {name: np.zeros(lists.items.shape) for name in ("history", "category", "segment", "all")}
     for name, part in model.parts.items():
@@ -83,11 +86,11 @@ def _source(part: object) -> str:
     return "segment" if isinstance(part, SegmentPopularity) else "all"
 
 
-def _pairs(matrix: csr_array, rows: Ints, columns: Ints) -> Floats:
+def _pairs(matrix: csr_array, rows: Ints, columns: Ints) -> Flags:
     """Whether a sparse matrix has an entry at each place, (n,); no place has column -1."""
     width = matrix.shape[1]
     stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
-    found: Floats = np.isin(rows * width + columns, stored) & (columns >= 0)
+    found: Flags = np.isin(rows * width + columns, stored) & (columns >= 0)
     return found
 
 

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 Z = 1.959964
+ONE_SIDED = 0.025
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ class Replication:
         n_antecedent, n_consequent, n_both: Baskets of the later ones.
         confidence, lift: As in `Measures`, of the later baskets.
         lift_low: Lower end of the 95 % interval of the lift.
+        p_value: As in `Measures`, of the later baskets.
+        replicates: The lower end lies above 1, and the exact test agrees (p at most 0.025): with a handful of baskets
+            the interval alone is too easily above 1. False where one side does not occur.
     """
 
     n_antecedent: Codes
@@ -95,6 +99,8 @@ class Replication:
     confidence: Floats
     lift: Floats
     lift_low: Floats
+    p_value: Floats
+    replicates: Flags
 
 
 def rules(itemsets: Itemsets) -> Rules:
@@ -232,7 +238,10 @@ def replicate(found: Rules, later: Any) -> Replication:
     lift, low = lift_interval(later.shape[0], before, after, both)
     with np.errstate(invalid="ignore"):
         confidence = both / np.where(before > 0, before, np.nan)
-    return Replication(before, after, both, confidence, lift, low)
+    p_value = np.where(np.isnan(lift), np.nan, fisher_greater(later.shape[0], before, after, both))
+    with np.errstate(invalid="ignore"):
+        replicates = (low > 1) & (p_value <= ONE_SIDED)
+    return Replication(before, after, both, confidence, lift, low, p_value, replicates)
 
 
 def lift_interval(baskets: int, n_antecedent: Codes, n_consequent: Codes, n_both: Codes) -> tuple[Floats, Floats]:

@@ -15,6 +15,9 @@ from cxa_pipeline.models.value_labels import Codes, Floats
 from cxa_pipeline.models.value_models import ValueClassifier
 
 TOP = 3
+EXPLAINED = 12
+"""Features that boosting is explained by at most: those that contribute most to SAMPLE customers."""
+SAMPLE = 2_000
 
 
 def contributions(model: ValueClassifier, x: Floats, predicted: Codes, feature: Codes, features: int) -> Floats:
@@ -22,7 +25,8 @@ def contributions(model: ValueClassifier, x: Floats, predicted: Codes, feature: 
 
     Logistic regression: coefficient times standardised value, so against a customer who is average in everything.
     Boosting: what the log-odds lose where the feature is that of the training customers' median, all else as it is.
-    Columns of the same feature count together. Before calibration, which does not change the order of log-odds.
+    Only the EXPLAINED features that matter most are looked at there. Columns of the same feature count together. All
+    this is before calibration.
 
     Args:
         model: The fitted model.
@@ -33,16 +37,28 @@ def contributions(model: ValueClassifier, x: Floats, predicted: Codes, feature: 
     """
     if model.kind == "logistic":
         return _linear(model, x, predicted, feature, features)
-    found = np.zeros((len(x), features))
-    rows = np.arange(len(x))
-    whole = model.decision(x)[rows, predicted]
-    for place in np.unique(feature):
+    prepared = model.prepare(x)
+    sample = np.unique(np.linspace(0, max(len(x) - 1, 0), SAMPLE).astype(np.int64))[: len(x)]
+    overall = np.abs(_occluded(model, prepared[sample], predicted[sample], feature, np.arange(features), features)).sum(
+        axis=0
+    )
+    most = np.sort(np.argsort(-overall, kind="stable")[:EXPLAINED])
+    return _occluded(model, prepared, predicted, feature, most, features)
+
+
+def _occluded(
+    model: ValueClassifier, prepared: Floats, predicted: Codes, feature: Codes, places: Codes, features: int
+) -> Floats:
+    """What the log-odds lose where one of some features is hidden, (n, features); 0 for the other features."""
+    found = np.zeros((len(prepared), features))
+    whole = model.decision(prepared)[np.arange(len(prepared)), predicted]
+    for place in np.intersect1d(places, feature):
         columns = feature == place
-        # Most customers stand at the median of many features: nothing changes for them.
-        moved = np.flatnonzero((x[:, columns] != model.columns_median_[columns]).any(axis=1))
+        # Many customers stand at the median: nothing changes for them.
+        moved = np.flatnonzero((prepared[:, columns] != model.median_[columns]).any(axis=1))
         if len(moved):
-            hidden = x[moved]
-            hidden[:, columns] = model.columns_median_[columns]
+            hidden = prepared[moved]
+            hidden[:, columns] = model.median_[columns]
             found[moved, place] = whole[moved] - model.decision(hidden)[np.arange(len(moved)), predicted[moved]]
     return found
 

@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cxa_pipeline.models.value_boosting import Boosting
 from cxa_pipeline.models.value_calibration import Calibration
 from cxa_pipeline.models.value_decision import decide, learn_weights
 from cxa_pipeline.models.value_labels import SEGMENTS, Codes, Floats
 
 Kind = Literal["logistic", "boosting"]
 KINDS: tuple[Kind, ...] = ("logistic", "boosting")
+"""The simpler first."""
 
 FOLDS = 3
-SEED = 20_231
 CHUNK = 50_000
 """Rows that are predicted at once."""
 LEAST_CLASS_ROWS = 30
@@ -29,19 +30,19 @@ LEAST_CLASS_ROWS = 30
 class ValueClassifier:
     """Probabilities of Low, Mid and High.
 
-    The logistic regression minimises cross-entropy with an L2 penalty (C = 0.1) on standardised columns; the boosting
-    is scikit-learn's histogram gradient boosting of small trees (after Ke et al. 2017, LightGBM). Both weigh classes by
-    the inverse of their frequency. Calibration and the weights of the decision are learnt from predictions of models
-    that were fitted without the customer: the customers are dealt into folds.
+    The logistic regression minimises cross-entropy with an L2 penalty (C = 0.1) on standardised columns, the boosting
+    is that of `value_boosting`; both weigh classes by the inverse of their frequency. Calibration and the weights of
+    the decision are learnt from predictions of models that were fitted without the customer: the customers are dealt
+    into folds.
 
     Args:
         kind: "logistic" or "boosting".
 
     Attributes:
-        estimator_: The scikit-learn model, fitted to all rows.
+        estimator_: The model itself, fitted to all rows.
         calibration_: From its probabilities to calibrated ones.
         weights_: (3,) with which the calibrated probabilities are compared.
-        columns_median_: (p,) medians of the columns of the training customers.
+        median_: (p,) medians of the columns of the training customers, prepared.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -66,7 +67,7 @@ class ValueClassifier:
         self.estimator_ = _fitted(self.kind, x, y)
         self.calibration_ = Calibration().fit(outside, y)
         self.weights_ = learn_weights(self.calibration_.transform(outside), y)
-        self.columns_median_: Floats = np.median(x, axis=0)
+        self.median_: Floats = self.prepare(np.median(x, axis=0)[None, :])[0]
         return self
 
     def predict_proba(self, x: Floats) -> Floats:
@@ -78,11 +79,15 @@ class ValueClassifier:
         """The classes that follow from calibrated probabilities, (n,)."""
         return decide(probabilities, self.weights_)
 
-    def decision(self, x: Floats) -> Floats:
+    def prepare(self, x: Floats) -> Floats:
+        """The columns as the model takes them, (n, p): boosting takes bins."""
+        return _prepared(self.estimator_, x)
+
+    def decision(self, prepared: Floats) -> Floats:
         """Log-odds before calibration, each class against the mean of the classes, (n, 3); NaN for an unseen class."""
-        found = np.full((len(x), len(SEGMENTS)), np.nan)
+        found = np.full((len(prepared), len(SEGMENTS)), np.nan)
         begin = 0
-        for part in _chunks(x):
+        for part in _chunks(prepared):
             raw = np.asarray(self.estimator_.decision_function(part), dtype=np.float64)
             raw = np.stack([-raw / 2, raw / 2], axis=1) if raw.ndim == 1 else raw - raw.mean(axis=1, keepdims=True)
             found[begin : begin + len(part), self.estimator_.classes_] = raw
@@ -98,7 +103,6 @@ def simple(x: Floats, y: Codes, test: Floats) -> Codes:
 
 
 def _fitted(kind: Kind, x: Floats, y: Codes) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
     if len(np.unique(y)) < 2:
@@ -109,22 +113,17 @@ def _fitted(kind: Kind, x: Floats, y: Codes) -> Any:
             # A search that ends early is still the best that was found; the gate judges it.
             warnings.simplefilter("ignore")
             return model.fit(x, y)
-    return HistGradientBoostingClassifier(
-        class_weight="balanced",
-        learning_rate=0.08,
-        max_iter=80,
-        max_leaf_nodes=12,
-        min_samples_leaf=40,
-        l2_regularization=5.0,
-        early_stopping=False,
-        random_state=SEED,
-    ).fit(x, y)
+    return Boosting().fit(x, y)
 
 
 def _probabilities(model: Any, x: Floats) -> Floats:
     found = np.zeros((len(x), len(SEGMENTS)))
-    found[:, model.classes_] = model.predict_proba(x)
+    found[:, model.classes_] = model.predict_proba(_prepared(model, x))
     return found
+
+
+def _prepared(model: Any, x: Floats) -> Floats:
+    return model.bins(x) if isinstance(model, Boosting) else x
 
 
 def _chunks(x: Floats) -> list[Floats]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from cxa_pipeline.contracts import Contract
 from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.lake import Lake
 from cxa_pipeline.pipeline.project import Project
@@ -18,7 +19,7 @@ from cxa_pipeline.pipeline.release import Release
 TABLE = "ops.model_evaluations"
 KIND = "evaluations"
 FIGURES = ("model", "metric", "value", "ci_low", "ci_high", "n", "is_served", "is_baseline")
-"""Columns that every evaluation table has; what else is in its key is told in one text."""
+"""Columns of an evaluation table with a row for each metric. What else is in its key is told in one text."""
 
 
 def evaluation_rows(project: Project, lake: Lake, engine: Engine, release: Release) -> Iterator[dict[str, Any]]:
@@ -40,14 +41,24 @@ def evaluation_rows(project: Project, lake: Lake, engine: Engine, release: Relea
 
 
 def _figures(project: Project, engine: Engine, release: Release, table: str) -> Iterator[dict[str, Any]]:
-    contract, released = project.catalog[table], release.tables.get(table)
+    released = release.tables.get(table)
     if released is None or not released.versions:
         return
-    more = [name for name in contract.primary_key if name not in FIGURES]
+    contract = project.catalog[table]
     paths = tuple(version.path for version in released.versions.values())
+    names, order = ", ".join(contract.column_names), ", ".join(contract.primary_key)
     relation = Relation(paths, columns=project.output_columns(table))
-    names = ", ".join([*FIGURES, *more])
-    order = ", ".join(contract.primary_key)
-    for row in engine.fetch(f"select {names} from {table} order by {order}", {table: relation}).to_pylist():
-        detail = ", ".join(f"{name} {row.pop(name)}" for name in more)
-        yield {"table_name": table, "detail": detail, **row}
+    rows = engine.fetch(f"select {names} from {table} order by {order}", {table: relation}).to_pylist()
+    more = [name for name in contract.primary_key if name not in FIGURES]
+    for row in rows:
+        detail = ", ".join(f"{name} {row[name]}" for name in more)
+        for figures in [row] if "metric" in row else _by_metric(contract, row):
+            yield {"table_name": table, "detail": detail, **{name: figures[name] for name in FIGURES}}
+
+
+def _by_metric(contract: Contract, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of a row that has a column for each metric: those of type double precision."""
+    for column in contract.columns:
+        if column.type == "double precision":
+            value = {"metric": column.name, "value": row[column.name], "ci_low": None, "ci_high": None}
+            yield {**row, **value, "n": row["customers"]}

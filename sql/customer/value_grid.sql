@@ -36,7 +36,7 @@ customers as (
         c.as_of_date - v.last_occasion_date as recency_days,
         v.occasions,
         v.expected_orders_365d::numeric(18, 6) as expected_orders,
-        v.p_alive::numeric(18, 6) as p_alive,
+        v.churn_risk_90d::numeric(18, 6) as churn_risk,
         v.clv_12m
     from customer.lifetime_value as v
     cross join core.clock as c
@@ -48,7 +48,7 @@ cells as (
         f.frequency_order,
         count(*) as customers,
         sum(m.expected_orders) as expected_orders,
-        sum(m.p_alive) as alive,
+        sum(m.churn_risk) as churn_risk,
         sum(m.clv_12m) as clv_12m
     from customers as m
     inner join recency_classes as r
@@ -68,7 +68,7 @@ final as (
         coalesce(e.clv_12m, 0) as clv_12m,
         e.clv_12m / nullif(e.customers, 0) as mean_clv_12m,
         e.expected_orders::double precision / nullif(e.customers, 0) as mean_expected_orders_365d,
-        e.alive::double precision / nullif(e.customers, 0) as mean_p_alive,
+        e.churn_risk::double precision / nullif(e.customers, 0) as mean_churn_risk_90d,
         coalesce(e.customers, 0) < p.min_group_size as low_n,
         c.currency
     from recency_classes as r

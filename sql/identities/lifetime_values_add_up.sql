@@ -51,7 +51,7 @@ evaluated as (
         max(e.customers) as customers,
         max(e.orders_actual) as orders
     from customer.lifetime_evaluation as e
-    where e.is_used
+    where e.is_served
 ),
 
 tracked as (

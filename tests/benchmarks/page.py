@@ -10,7 +10,17 @@ from pathlib import Path
 from tests.benchmarks.measure import load, machine
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-ORDER = ("full", "small", "models", "models_small", "baskets", "budgets")
+ORDER = (
+    "full",
+    "small",
+    "models",
+    "models_small",
+    "baskets",
+    "lifetimes",
+    "recommendations",
+    "recommendations_speed",
+    "budgets",
+)
 HEAD = """# Benchmarks
 
 Written by `pytest -m bench` (`CXA_BENCH_FULL=1 pytest -m bench` for the full size); each section says when and where

@@ -32,6 +32,8 @@ def ours(baskets: list[list[int]], name: str, min_count: int, max_length: int, m
     item = np.fromiter((i for b in baskets for i in b), dtype=np.int64, count=len(basket))
     n, items = len(baskets), int(item.max()) + 1
     baskets.clear()
+    # What the first call imports is no part of the mining.
+    mine(incidence(np.array([0, 0]), np.array([0, 1]), 1, 2), 1, algorithm=name)
     return lambda: len(
         mine(incidence(basket, item, n, items), min_count, max_length or None, max_itemsets or None, name)
     )

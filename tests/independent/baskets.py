@@ -179,7 +179,6 @@ class Baskets:
         confidence, share = Fraction(both, a), Fraction(c, n)
         smaller = [s for size in range(1, len(before)) for s in combinations(before, size)]
         general = [share, *(Fraction(counts[tuple(sorted((*s, after)))], counts[s]) for s in smaller)]
-        tail = sum(math.comb(a, x) * math.comb(n - a, c - x) for x in range(both, min(a, c) + 1))
         leverage = Fraction(both, n) - Fraction(a, n) * share
         price, rate = self.price(level, after), self.margin_rate(level, after)
         held = [set(before) <= b for b in later], [after in b for b in later]
@@ -198,7 +197,7 @@ class Baskets:
             "leverage": leverage,
             "conviction": None if confidence == 1 else (1 - share) / (1 - confidence),
             "is_always": confidence == 1,
-            "p_value": Fraction(tail, math.comb(n, c)),
+            "p_value": tail(n, a, c, both),
             "is_redundant": max(general) >= confidence,
             "price": price,
             "margin_rate": rate,
@@ -252,8 +251,16 @@ class Baskets:
 
 def _replication(n: int, a: int, c: int, both: int) -> Row:
     if not a or not c:
-        return {"holdout_lift": None, "holdout_lift_low": None, "replicates": None}
+        return {"holdout_lift": None, "holdout_lift_low": None, "holdout_p_value": None, "replicates": None}
     lift = both * n / (a * c)
     variance = 1 / both - 1 / a - 1 / c + (2 * lift - 1) / n if both else 0.0
     low = lift * math.exp(-Z * math.sqrt(max(variance, 0.0)))
-    return {"holdout_lift": lift, "holdout_lift_low": low, "replicates": low > 1}
+    p_value = tail(n, a, c, both)
+    replicates = low > 1 and p_value <= Fraction(1, 40)
+    return {"holdout_lift": lift, "holdout_lift_low": low, "holdout_p_value": p_value, "replicates": replicates}
+
+
+def tail(n: int, a: int, c: int, both: int) -> Fraction:
+    """P(X >= both), X hypergeometric."""
+    ways = sum(math.comb(a, x) * math.comb(n - a, c - x) for x in range(both, min(a, c) + 1))
+    return Fraction(ways, math.comb(n, c))

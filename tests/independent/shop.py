@@ -58,7 +58,7 @@ PARAMETERS: Row = {
     "next_purchase_days": 90,
     "cluster_count": None,
     "cluster_switch_ratio": Decimal("0.9"),
-    "value_min_customers": 500,
+    "value_min_customers": 10,
     "recommendations_per_customer": 10,
     "repurchase_days": 365,
     "interest_half_life_days": 90,

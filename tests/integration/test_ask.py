@@ -252,7 +252,7 @@ def ask(monkeypatch: pytest.MonkeyPatch):
     other = Question("customers", "Who buys?", "", "select 2\n", "Customers", ("people",))
     monkeypatch.setattr(command, "open_home", Home)
     monkeypatch.setattr(command, "questions", lambda project: [SALES, other])
-    monkeypatch.setattr(command, "answer", lambda home, question: ANSWER)
+    monkeypatch.setattr(command, "answer", lambda home, question, about: ANSWER)
     return lambda *words: CliRunner().invoke(command.ask, words, catch_exceptions=True)
 
 

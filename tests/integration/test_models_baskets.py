@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cxa_pipeline.models.tables import baskets_plots as plots
 from cxa_pipeline.synthetic import ShopConfig
 from tests.independent import metrics, shop, synthetic
 from tests.independent.baskets import Baskets
@@ -162,6 +163,7 @@ def test_orders_that_were_kept_back_are_looked_up_and_not_mined(tmp_path: Path) 
     ]
     assert [rule["A", "B"][n] for n in names] == [8, 3, 8, 3, 2, 2]
     assert rule["A", "B"]["holdout_lift"] == pytest.approx(2 * 8 / 6)
+    assert rule["A", "B"]["holdout_p_value"] == pytest.approx(3 / 28) and not rule["A", "B"]["replicates"]
     assert set(rule) == {("A", "B"), ("B", "A")}
 
 
@@ -371,3 +373,12 @@ def test_sequences_are_those_of_plain_python(both: tuple[OnEngine, Baskets]) -> 
             expected = plain.sequences(level, kind)
             assert set(ours) == set(expected)
             assert not [at for at in expected if differing(ours[at], expected[at])]
+
+
+def test_the_picture_of_the_rules_has_a_point_for_each_recommended_one(both: tuple[OnEngine, Baskets]) -> None:
+    import pandas as pd
+
+    rules = pd.DataFrame(both[0].rows("basket.rules"))
+    figure = plots.rules(rules)
+    drawn = [len(points.get_offsets()) for axes in figure.axes for points in axes.collections if axes.get_xlabel()]
+    assert sum(drawn) == rules["is_recommended"].sum()

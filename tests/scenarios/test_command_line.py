@@ -23,6 +23,10 @@ def test_from_the_first_file_to_an_answer_a_rollback_and_a_repair_every_exit_cod
     before = shop.dump()
     assert "missing" in shop.cxa("rejects").stdout
     assert shop.cxa("ask", "total_customers", "--format", "csv").stdout.count("\n") == 2
+    ((best,),) = shop.rows("select customer_id from questions.top5_customers where rank = 1")
+    about = ("ask", "top5_customers", "--format", "csv", "--customer")
+    assert [shop.cxa(*about, who).stdout.count("\n") for who in (best.lower(), "nobody")] == [2, 1]
+    assert "is not about one product" in shop.cxa("ask", "top5_customers", "--product", "P1", code=1).stderr
     assert "nothing to do" in shop.cxa("run").stdout
 
     shop.drop("sales_2025-06-30_junk.csv", bytes(range(256)) * 8)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
-from scipy.stats import beta as beta_distribution
+from scipy.special import betaln, expit, log_expit
 
 from cxa_pipeline.models.bgnbd import BGNBD, VARIANTS, BGNBDParameters, Likelihood, Variant
 from cxa_pipeline.models.lifetime_groups import group
@@ -246,17 +245,15 @@ def test_a_million_equal_customers_are_one_group() -> None:
 
 
 def mean_over_stops(r: float, alpha: float, a: float, b: float, t: float) -> float:
-    """E[X(t)] as the integral over the probability to stop of (1 - (1 + p t / alpha)^-r) / p, by its quantiles."""
-    distribution = beta_distribution(a, b)
-
-    def at(share: float) -> float:
-        p = max(float(distribution.ppf(share)), 1e-300)
-        return float(-np.expm1(-r * np.log1p(p * t / alpha)) / p)
-
-    return float(quad(at, 0, 1, limit=500, epsrel=1e-9)[0])
+    """E[X(t)] as the integral over the probability p to stop of (1 - (1 + p t / alpha)^-r) / p, by logit p."""
+    logit = np.linspace(-45 / a, 45 / b, 20_001)
+    p = expit(logit)
+    given = -np.expm1(-r * np.log1p(p * t / alpha)) / p
+    density = np.exp(a * log_expit(logit) + b * log_expit(-logit) - betaln(a, b))
+    return float((given * density).sum() * (logit[1] - logit[0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     r=st.floats(0.05, 60),
     alpha=st.floats(0.5, 500),
@@ -274,7 +271,7 @@ def test_expected_orders_are_the_mean_over_the_chance_to_stop(
 ANY = st.floats(-15, 15).map(lambda power: 10.0**power)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(r=ANY, alpha=ANY, a=ANY, b=ANY, t=ANY, x=st.integers(0, 10**6), part=st.floats(0, 1), T=ANY)
 def test_thirty_orders_of_magnitude_give_no_nonsense(
     r: float, alpha: float, a: float, b: float, t: float, x: int, part: float, T: float

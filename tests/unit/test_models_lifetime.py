@@ -482,3 +482,13 @@ def test_intervals_of_totals_cover_about_eighty_percent() -> None:
         )
         covered += made.low[0] <= found.later_value.sum() <= made.high[0]
     assert 40 <= covered <= 57, covered
+
+
+def test_the_true_model_beats_the_baselines_and_nothing_beats_customers_who_go_on_as_before() -> None:
+    found = drawn(3000, 8, astuple(ORDERS)[:4], horizon=180.0)
+    held = Held(found.x, found.t_x, found.T, found.mean, found.later_orders, found.later_value, 180.0)
+    fallback = empirical_orders(found.x, found.T)
+    assert evaluation.beats_baselines(ORDERS, fallback, held)
+    goes_on = replace(held, orders=evaluation.same_as_before(held).orders)
+    assert not evaluation.beats_baselines(ORDERS, fallback, goes_on)
+    assert evaluation.beats_baselines(ORDERS, fallback, replace(held, days=0.0))

@@ -236,11 +236,23 @@ def test_replication_counts_in_the_later_baskets_alone() -> None:
     one = at[frozenset({0}), 1]
     assert [seen.n_antecedent[one], seen.n_consequent[one], seen.n_both[one]] == [3, 3, 2]
     assert (seen.confidence[one], seen.lift[one]) == (pytest.approx(2 / 3), pytest.approx(2 * 6 / 9))
+    assert seen.p_value[one] == pytest.approx(float(exact_tail(6, 3, 3, 2))) and not seen.replicates[one]
     never = at[frozenset({0, 1}), 2]
     assert [seen.n_antecedent[never], seen.n_both[never], seen.lift[never], seen.lift_low[never]] == [2, 0, 0.0, 0.0]
     absent = at[frozenset({3}), 0]
     assert seen.n_antecedent[absent] == 0
-    assert all(math.isnan(values[absent]) for values in (seen.confidence, seen.lift, seen.lift_low))
+    assert all(math.isnan(values[absent]) for values in (seen.confidence, seen.lift, seen.lift_low, seen.p_value))
+
+
+def test_a_rule_replicates_if_interval_and_exact_test_agree() -> None:
+    found = rules(mine(matrix([{0, 1}] * 9 + [{2}] * 9, 3), 1, 2))
+    # The interval begins above 1 each time; two baskets of ten and ten in 300 still come about by chance (p = .04).
+    for both, replicates in ((2, False), (3, True)):
+        later: Held = [{0, 1}] * both + [{0}] * (10 - both) + [{1}] * (10 - both) + [{2}] * (280 + both)
+        seen = replicate(found, matrix(later, 3))
+        one = as_dict(found)[frozenset({0}), 1]
+        assert seen.lift_low[one] > 1 and seen.p_value[one] == pytest.approx(float(exact_tail(300, 10, 10, both)))
+        assert seen.replicates[one] == replicates
 
 
 def test_the_lower_end_of_lift_is_that_of_the_multinomial_delta_method() -> None:

@@ -113,9 +113,9 @@ def test_a_function_that_does_not_exist_is_named(name: str):
 
 
 def test_a_result_is_named_by_the_source_of_every_module_that_it_needs():
-    model = PythonModel("cxa_pipeline.models.tables.lifetime:lifetime_value", {})
+    model = PythonModel("cxa_pipeline.models.tables.lifetime:value", {})
     text = source_text(model)
-    assert "def lifetime_value" in text and "class BGNBD" in text and "class GammaGamma" in text
+    assert "def value(" in text and "class BGNBDParameters" in text and "class GammaGammaParameters" in text
     assert "class Builder" not in text
     assert fingerprint(model) == fingerprint(model) != fingerprint(DOUBLED)
 

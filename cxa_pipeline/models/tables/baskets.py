@@ -168,7 +168,8 @@ def _rules_of_level(level: Level, known: pd.DataFrame, found: Rules) -> pd.DataF
             "holdout_confidence": seen.confidence,
             "holdout_lift": seen.lift,
             "holdout_lift_low": seen.lift_low,
-            "replicates": pd.Series(seen.lift_low > 1, dtype=object).where(~np.isnan(seen.lift_low)),
+            "holdout_p_value": seen.p_value,
+            "replicates": pd.Series(seen.replicates, dtype=object).where(~np.isnan(seen.p_value)),
             "is_offered": known["is_offered"].to_numpy(dtype=object)[found.consequent],
             "is_recommended": ~found.is_redundant & (measured.lift > 1) & (measured.q_value <= SIGNIFICANT),
         }

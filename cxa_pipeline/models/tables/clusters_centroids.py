@@ -12,7 +12,7 @@ import numpy as np
 from cxa_pipeline.models import kmeans, kmeans_identity, kmeans_names
 from cxa_pipeline.models.kmeans import Labels, Points
 from cxa_pipeline.models.kmeans_names import Trait
-from cxa_pipeline.models.kmeans_scaling import Scale
+from cxa_pipeline.models.kmeans_scaling import MISSING, Scale
 from cxa_pipeline.models.tables.clusters_features import SETS, Feature, chosen_k, fit_rows, ordered, scaled, words
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _clusters(features: tuple[Feature, ...], frame: pd.DataFrame, k: int, before
     numbers, taken = kmeans_identity.number(centres, means, centres_before, numbers_before)
     order = np.argsort(numbers)
     centres, numbers, taken = centres[order], numbers[order], taken[order]
-    said = kmeans_names.name_all(centres, _traits_before(used, before, taken))
+    said = kmeans_names.name_all(_nameable(used, centres), _traits_before(used, before, taken))
     phrases = [words(features, scale.feature) for scale in used]
     names = kmeans_names.distinct([kmeans_names.text(traits, phrases) for traits in said], numbers.tolist())
     rows: list[dict[str, Any]] = []
@@ -81,6 +81,12 @@ def _clusters(features: tuple[Feature, ...], frame: pd.DataFrame, k: int, before
         is_continued = bool(taken[at] != kmeans_identity.NOWHERE)
         rows += _rows(scales, number, names[at], centres[at], said[at], is_continued)
     return rows
+
+
+def _nameable(used: list[Scale], centres: Points) -> Points:
+    """The centroids without what names nothing: that fewer customers than usual have no value."""
+    is_indicator = np.array([scale.feature.endswith(MISSING) for scale in used])
+    return np.where(is_indicator & (centres < 0), 0.0, centres)
 
 
 def _rows(

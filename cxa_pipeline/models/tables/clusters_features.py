@@ -29,14 +29,14 @@ class Feature:
         name: The column.
         words: What is said of a cluster far below, below, above and far above the average.
         is_logged: log(1 + value) is clustered: for amounts, counts and days, whose differences count as ratios.
-        words_if_missing: What is said where fewer, or more, customers than usual have no value; None if another
-            feature says so already: nobody has a cart rate who has no session.
+        words_if_missing: What is said where more customers than usual have no value; None if another feature says
+            so already: nobody has a cart rate who has no session.
     """
 
     name: str
     words: Words
     is_logged: bool = True
-    words_if_missing: tuple[str, str] | None = None
+    words_if_missing: str | None = None
 
 
 SETS: dict[str, tuple[Feature, ...]] = {
@@ -87,7 +87,10 @@ SETS: dict[str, tuple[Feature, ...]] = {
             ),
             is_logged=False,
         ),
-        Feature("tenure_days", ("is very new", "is new", "is an old customer", "is a very old customer")),
+        Feature(
+            "tenure_days",
+            ("is very new", "is new", "is a customer of long standing", "is a customer of very long standing"),
+        ),
         Feature(
             "median_days_between_orders",
             (
@@ -96,7 +99,7 @@ SETS: dict[str, tuple[Feature, ...]] = {
                 "takes long to order again",
                 "takes very long to order again",
             ),
-            words_if_missing=("has ordered again", "ordered on one day only"),
+            words_if_missing="ordered on one day only",
         ),
         Feature("aov", ("very small orders", "small orders", "large orders", "very large orders")),
     ),
@@ -115,8 +118,7 @@ def words(features: tuple[Feature, ...], name: str) -> Words:
         if feature.name == name:
             return feature.words
         if feature.words_if_missing and feature.name + MISSING == name:
-            few, many = feature.words_if_missing
-            return (few, few, many, many)
+            return (feature.words_if_missing,) * 4
     raise KeyError(name)
 
 

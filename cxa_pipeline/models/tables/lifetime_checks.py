@@ -29,7 +29,7 @@ MEASURES = ("actual", "expected", "bias", "mae", "rmse", "spearman")
 EVALUATION = (
     "model",
     "is_baseline",
-    "is_used",
+    "is_served",
     "customers",
     "holdout_days",
     *(f"orders_{measure}" for measure in MEASURES),
@@ -79,7 +79,7 @@ def evaluation(purchase_summary: pd.DataFrame, lifetime_models: pd.DataFrame, cl
         {
             "model": model,
             "is_baseline": model in baselines,
-            "is_used": model == by.method,
+            "is_served": model == by.method,
             "customers": len(held.x),
             "holdout_days": int(held.days),
             **_measured(held, made),

@@ -53,7 +53,7 @@ class _Fits:
 
     @property
     def variant(self) -> Variant | None:
-        """The model of orders that is used, if a fitted one is."""
+        """The fitted model of orders that describes these customers best, if one was fitted."""
         return lifetime.better_variant(self.orders["bgnbd"], self.orders["mbgnbd"]) if self.orders else None
 
     @property
@@ -70,10 +70,12 @@ def models(purchase_summary: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataF
     everything, calibration = (_fitted(customers(purchase_summary, o), required) for o in ("all", "calibration"))
     # Where the Gamma-Gamma's assumption is in doubt, the hold-out decides between it and the shrunken mean.
     takes_mean = _depends(everything) and _mean_is_better(calibration)
+    holds = _holds(calibration)
     rows: list[dict[str, Any]] = []
     for observation, fits in (("all", everything), ("calibration", calibration)):
         if len(fits.found.x):
-            rows += [{"observation": observation, **row} for row in _rows(fits, takes_mean)]
+            variant = fits.variant if holds else None
+            rows += [{"observation": observation, **row} for row in _rows(fits, variant, takes_mean)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -111,6 +113,14 @@ def _depends(fits: _Fits) -> bool:
     return abs(_correlations(fits)[0]) > lifetime_evaluation.DEPENDENT
 
 
+def _holds(calibration: _Fits) -> bool:
+    """Whether the model of orders may be used: it foretold the hold-out better than the baselines, as far as known."""
+    if calibration.orders is None or calibration.variant is None:
+        return True
+    model = calibration.orders[calibration.variant].parameters
+    return lifetime_evaluation.beats_baselines(model, calibration.rate, calibration.found.held())
+
+
 def _mean_is_better(calibration: _Fits) -> bool:
     if not calibration.has_spend or calibration.spend is None:
         return False
@@ -119,12 +129,12 @@ def _mean_is_better(calibration: _Fits) -> bool:
     return lifetime_evaluation.spend_error(calibration.own_mean, held) < fitted
 
 
-def _rows(fits: _Fits, takes_mean: bool) -> list[dict[str, Any]]:
+def _rows(fits: _Fits, variant: Variant | None, takes_mean: bool) -> list[dict[str, Any]]:
     spearman, pearson = _correlations(fits)
     uses_fit = fits.has_spend and not takes_mean
-    rows = [_row(v, fits.orders[v] if fits.orders else None, v == fits.variant) for v in VARIANTS]
+    rows = [_row(v, fits.orders[v] if fits.orders else None, v == variant) for v in VARIANTS]
     rows += [
-        _fallback("empirical_orders", ORDER_NAMES, fits.rate, fits.variant is None, len(fits.found.x)),
+        _fallback("empirical_orders", ORDER_NAMES, fits.rate, variant is None, len(fits.found.x)),
         _row("gamma_gamma", fits.spend, uses_fit)
         | {
             "spend_spearman": spearman,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ORDER_NAMES = ("r", "alpha", "a", "b")
 SPEND_NAMES = ("p", "q", "v")
+NOT_BETTER = "not_better"
+"""The status where a model was fitted, and a baseline foretold the hold-out better."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,11 @@ def used(lifetime_models: pd.DataFrame, observation: str) -> Used:
     orders = next(row for row in rows.values() if row["is_used"] and _is_of_orders(row))
     spend = next(row for row in rows.values() if row["is_used"] and not _is_of_orders(row))
     is_fallback = orders["model"] == "empirical_orders"
+    found = {rows[variant]["model_status"] for variant in ("bgnbd", "mbgnbd")}
+    why = NOT_BETTER if found & {"fitted", "penalised"} else rows["bgnbd"]["model_status"]
     return Used(
         "empirical" if is_fallback else orders["model"],
-        rows["bgnbd"]["model_status"] if is_fallback else orders["model_status"],
+        why if is_fallback else orders["model_status"],
         order_parameters(orders),
         _covariance(orders, len(ORDER_NAMES)),
         spend["model"],

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxa_pipeline.models.evaluation import is_relevant, resamples
-from cxa_pipeline.models.recommender_data import Flags, Ints, Training, counts
+from cxa_pipeline.models.recommender_data import Flags, Floats, Ints, Training, counts
 from cxa_pipeline.models.recommender_hybrid import Hybrid
 from cxa_pipeline.models.recommender_items import Neighbours, nearest_of
 from cxa_pipeline.models.recommender_protocol import (
@@ -47,11 +48,12 @@ def for_customer(
     """`recommendation.for_customer`: the products for every customer, and why."""
     import pandas as pd
 
-    known_shop = shop(interactions, products, customers, clock, parameters)
+    n = int(parameters["recommendations_per_customer"].iloc[0])
+    known_shop = shop(interactions, products, customers, clock, parameters, unknown=n)
     known = known_shop.known(known_shop.day)
     least = int(known_shop.parameters["min_group_size"])
     served, cold = serving(evaluation, model_choice, least), for_new_customers(model_choice)
-    n, every = int(known_shop.parameters["recommendations_per_customer"]), np.arange(len(known_shop.customers))
+    every = np.arange(len(known_shop.customers))
     allowed, excluded = known_shop.flags("is_recommendable"), _lately_bought(known_shop)
     parts = []
     for name, users in ((served, every[known.known_users]), (cold, every[~known.known_users])):
@@ -93,13 +95,20 @@ def _rows(known: Shop, users: Ints, found: Lists, why: Reasons, model: str, is_f
             "score": found.scores[user, place],
             "model": model,
             "reason_type": np.array(REASONS, dtype=object)[why.kind[user, place]],
-            "reason_product_id": np.where(reason >= 0, ids[reason], None) if len(ids) else reason.astype(object),
-            "reason_product_name": np.where(reason >= 0, names[reason], None) if len(ids) else reason.astype(object),
+            "reason_product_id": _taken(ids, reason),
+            "reason_product_name": _taken(names, reason),
             "evidence_customers": why.customers[user, place],
             "evidence_of_customers": why.of[user, place],
             "is_fallback": is_fallback[user, place],
         }
     )
+
+
+def _taken(values: NDArray[np.object_], at: Ints) -> NDArray[np.object_]:
+    """Values at positions; None at -1."""
+    found = np.full(len(at), None, dtype=object)
+    found[at >= 0] = values[at[at >= 0]]
+    return found
 
 
 def similar_products(
@@ -177,7 +186,7 @@ def reason_evaluation(
     )
 
 
-def _share(made: Ints, hits: Ints, weights_: np.ndarray) -> tuple[float, float, float]:
+def _share(made: Ints, hits: Ints, weights_: Floats) -> tuple[float, float, float]:
     """Hits per recommendation and its bootstrap interval: customers are drawn, not recommendations."""
     if not made.any():
         return (float("nan"),) * 3

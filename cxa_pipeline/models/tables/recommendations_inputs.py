@@ -59,8 +59,9 @@ def shop(
     customers: pd.DataFrame,
     clock: pd.DataFrame,
     parameters: pd.DataFrame,
+    unknown: int = 0,
 ) -> Shop:
-    """Code ids as positions and dates as days.
+    """Code ids as positions and dates as days; products that nobody ever touched are left out.
 
     Args:
         interactions: customer_id, product_id, interaction_date, weight, purchases.
@@ -68,14 +69,19 @@ def shop(
         customers: customer_id, age_group, location.
         clock: as_of_date, one row.
         parameters: interest_half_life_days, weight_purchase, and what the caller needs, one row.
+        unknown: So many recommendable products that nobody ever touched are kept, the first by id, to fill lists.
     """
     import pandas as pd
 
+    is_known = products["product_id"].isin(interactions["product_id"])
+    if unknown:
+        spare = products.loc[~is_known & products["is_recommendable"].astype(bool), "product_id"]
+        is_known |= products["product_id"].isin(sorted(spare)[:unknown])
+
     people = customers.sort_values("customer_id", ignore_index=True)
-    things = products.sort_values("product_id", ignore_index=True)
+    things = products[is_known].sort_values("product_id", ignore_index=True)
     user = pd.Index(people["customer_id"]).get_indexer(pd.Index(interactions["customer_id"]))
     item = pd.Index(things["product_id"]).get_indexer(pd.Index(interactions["product_id"]))
-    is_known = (user >= 0) & (item >= 0)
     history = History(
         user.astype(np.int64),
         item.astype(np.int64),
@@ -84,7 +90,7 @@ def shop(
         interactions["purchases"].to_numpy(dtype=np.float64) > 0,
         len(people),
         len(things),
-    ).where(is_known)
+    ).where((user >= 0) & (item >= 0))
     end = clock["as_of_date"].iloc[0]
     return Shop(
         people,
@@ -110,7 +116,7 @@ def days(dates: pd.Series) -> Ints:
 
 def date(day: int) -> np.datetime64:
     """The date of a day since 1970."""
-    return np.datetime64(day, "D").astype("datetime64[us]")
+    return np.datetime64(int(day), "D")
 
 
 def codes(values: pd.Series) -> Ints:

@@ -99,21 +99,22 @@ def rows_of(
     expected_value by the models of lifetime."""
     import pandas as pd
 
-    cutoffs = value_cutoffs[value_cutoffs["kind"] == kind].merge(value_lifetimes, on="cutoff_date")
     parts = [value_features.iloc[:0].assign(p_alive=0.0, expected_orders=0.0, expected_value=0.0)]
-    for row in cutoffs.sort_values("cutoff_date").to_dict("records"):
-        found = value_features[value_features["cutoff_date"] == row["cutoff_date"]].sort_values("customer_id")
-        parts.append(_with_lifetimes(found, row))
+    fits = {fit["cutoff_date"]: fit for fit in value_lifetimes.to_dict("records")}
+    cutoffs = value_cutoffs[value_cutoffs["kind"] == kind].sort_values("cutoff_date")
+    for day, horizon in zip(cutoffs["cutoff_date"], cutoffs["horizon_days"], strict=True):
+        found = value_features[value_features["cutoff_date"] == day].sort_values("customer_id")
+        parts.append(_with_lifetimes(found, fits[day], float(horizon)))
     return pd.concat(parts[1:]) if len(parts) > 1 else parts[0]
 
 
-def _with_lifetimes(found: pd.DataFrame, fit: dict[Any, Any]) -> pd.DataFrame:
+def _with_lifetimes(found: pd.DataFrame, fit: dict[Any, Any], horizon: float) -> pd.DataFrame:
     x, t_x, age, mean, _ = (_floats(found, name) for name in _SUMMARY)
     customers = outlook(
         BGNBDParameters(float(fit["r"]), float(fit["alpha"]), float(fit["a"]), float(fit["b"])), x, t_x, age
     )
     spend = GammaGammaParameters(**{n: float(fit[n]) for n in ("p", "q", "v")})
-    orders = expected_orders(customers, float(fit["horizon_days"]))
+    orders = expected_orders(customers, horizon)
     value = orders * spend.expected_order_value(x, np.nan_to_num(mean))
     return found.assign(p_alive=customers.p_alive, expected_orders=orders, expected_value=value)
 

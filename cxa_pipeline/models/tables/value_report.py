@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxa_pipeline.models.value_baselines import BASELINES
 from cxa_pipeline.models.value_gate import Verdict, judge
 from cxa_pipeline.models.value_labels import SEGMENTS, Codes
 from cxa_pipeline.models.value_metrics import (
@@ -41,7 +42,7 @@ def evaluation(value_test_predictions: pd.DataFrame, value_models: pd.DataFrame)
     }
     if not said:
         return pd.DataFrame(columns=EVALUATION)
-    baselines = [name for name, found in said.items() if found["is_baseline"].all()]
+    baselines = [name for name in BASELINES if name in said]
     chosen = value_models.loc[value_models["is_chosen"].astype(bool), "model"].tolist()
     actual = _codes(next(iter(said.values()))["actual_segment"])
     classes = {name: _codes(found["predicted_segment"]) for name, found in said.items()}

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cxa_pipeline.models.tables import lifetime_fits, lifetime_plots
+from cxa_pipeline.models.tables.lifetime_frames import used
 from tests.independent import shop
 from tests.independent.lifetimes import cdnow_days, drawn
 from tests.independent.shop import sale
@@ -140,7 +141,7 @@ def test_cdnow_is_fitted_as_by_fader_hardie_and_lee(cdnow: OnEngine) -> None:
 def test_cdnow_is_evaluated_on_what_came(cdnow: OnEngine) -> None:
     found = by(cdnow.rows("customer.lifetime_evaluation"), "model")
     used = found["bgnbd"]
-    assert [used[n] for n in ("is_used", "customers", "holdout_days", "orders_actual")] == [True, 2357, 273, 1882]
+    assert [used[n] for n in ("is_served", "customers", "holdout_days", "orders_actual")] == [True, 2357, 273, 1882]
     assert used["orders_expected"] == pytest.approx(1653.42, abs=0.02)
     assert used["orders_bias"] == pytest.approx(1653.42 / 1882 - 1, abs=1e-4)
     for baseline in ("same_as_before", "as_everybody"):
@@ -186,8 +187,8 @@ def test_pictures_are_drawn_of_the_tables(cdnow: OnEngine) -> None:
 def test_silence_weighs_most_for_who_ordered_often(cdnow: OnEngine) -> None:
     cells = by(cdnow.rows("customer.value_grid"), "recency_class", "orders_class")
     recent, silent = ("0-29", "6-9"), ("365+", "6-9")
-    assert cells[recent]["mean_p_alive"] > 0.9
-    assert cells[silent]["mean_p_alive"] < 0.1
+    assert cells[recent]["mean_churn_risk_90d"] < 0.5
+    assert cells[silent]["mean_churn_risk_90d"] > 0.95
     assert cells[silent]["mean_clv_12m"] < cells["365+", "2"]["mean_clv_12m"]
 
 
@@ -269,7 +270,7 @@ def test_an_awkward_shop_holds_its_rules(tmp_path: Path) -> None:
     loose = {"lifetime_min_customers": 1, "lifetime_min_days": 1, "lifetime_max_idle_days": 10_000}
     for number, changes in enumerate(({"as_of_date": None}, {"as_of_date": None, **loose, "lifetime_min_orders": 1})):
         built = build(new(tmp_path / str(number)), shop.nasty(), *TABLES, **changes)
-        warned = {"customer.lifetime_evaluation": {"the_model_in_use_beats_the_baselines"}}
+        warned = {"customer.lifetime_evaluation": {"the_model_is_better_than_the_baselines"}}
         warned["customer.lifetime_models"] = {"orders_are_fitted", "spend_does_not_depend_on_frequency"}
         for table in TABLES:
             assert set(failing(built, table)) <= warned.get(table, set()), table
@@ -365,3 +366,14 @@ def test_the_order_of_the_lines_does_not_matter(tmp_path: Path) -> None:
 def test_every_table_is_tested() -> None:
     made = {c.table for c in project().catalog if c.table.startswith("lifetime_")}
     assert made <= set(NAMES)
+
+
+def test_a_model_that_does_not_beat_the_baselines_is_not_used_and_the_status_says_why() -> None:
+    rows = summary(600, 3)
+    goes_on = rows["holdout_days"] * rows["repeat_occasions"] / rows["days_observed"].clip(lower=1)
+    as_before = rows.assign(holdout_occasions=goes_on)
+    assert used_models(as_before) == ["empirical_orders", "gamma_gamma"]
+    fits = lifetime_fits.models(as_before, pd.DataFrame([shop.PARAMETERS]))
+    assert used(fits, "all").method == used(fits, "calibration").method == "empirical"
+    assert used(fits, "all").status == "not_better"
+    assert set(fits[fits["model"] == "bgnbd"]["model_status"]) == {"fitted"}

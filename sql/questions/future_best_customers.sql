@@ -1,4 +1,4 @@
--- Who will be our best customers over the next year?
+-- Who will be our best customers in the next twelve months?
 -- One row per customer with an order, by what they are expected to bring in the next twelve months, discounted.
 -- The interval says how far a single customer can be off: plan with its lower end, not with the expectation.
 -- `cumulative_share` shows how few customers bring most of it.
