@@ -145,21 +145,23 @@ def _blocks(sizes: Ints, n: int) -> Iterator[slice]:
 
 def _reasons(linear: Mapping[str, Linear], shares: Mapping[str, Floats], history: csr_array, items: Ints) -> Ints:
     """The item of each user's history that adds most to each recommended item, (users, n); -1 for none."""
-    n = items.shape[1]
-    row = np.repeat(np.arange(len(items)), np.diff(history.indptr))
-    of, to = history.indices.astype(np.int64), np.maximum(items[row], 0)
+    reason, n, sizes = np.full(items.shape, -1, dtype=np.int64), items.shape[1], np.diff(history.indptr)
+    known = np.flatnonzero(sizes)
+    if not len(known) or not n:
+        return reason
+    # Entries of a user follow each other, in the order of their items.
+    begins, row = history.indptr[known], np.repeat(np.arange(len(known)), sizes[known])
+    of, to = history.indices.astype(np.int64), np.maximum(items[known], 0)[row]
     added = np.zeros((len(of), n))
     for name, part in linear.items():
         term = part.similarity(np.repeat(of, n), to.ravel()).reshape(-1, n) * history.data[:, None]
         np.maximum(term, 0.0, out=term)
-        sums = np.zeros(items.shape)
-        np.add.at(sums, row, term)
-        factor = np.divide(shares[name], sums, out=np.zeros_like(sums), where=sums > 0)
+        sums = np.add.reduceat(term, begins, axis=0)
+        factor = np.divide(shares[name][known], sums, out=np.zeros_like(sums), where=sums > 0)
         added += term * factor[row]
-    reason = np.full(items.shape, -1, dtype=np.int64)
-    for place in range(n):
-        by = np.lexsort((of, -np.round(added[:, place], DIGITS), row))
-        first = by[np.flatnonzero(np.diff(row[by], prepend=-1))]
-        speaks = first[(added[first, place] > 10.0**-DIGITS) & (items[row[first], place] >= 0)]
-        reason[row[speaks], place] = of[speaks]
+    np.round(added, DIGITS, out=added)
+    most = np.maximum.reduceat(added, begins, axis=0)
+    places = np.where(added == most[row], np.arange(len(of))[:, None], len(of))
+    first = np.minimum.reduceat(places, begins, axis=0)
+    reason[known] = np.where((most > 0) & (items[known] >= 0), of[first], -1)
     return reason

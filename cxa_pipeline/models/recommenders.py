@@ -25,7 +25,8 @@ DIGITS = 9
 LEAST = 0.5 * 10.0**-DIGITS
 """Scores below are none."""
 LOWEST = float(np.finfo(np.float64).min)
-GROUPS = 4
+GROUPS = 8
+"""The largest k are sought among the maxima of so many times k groups of scores."""
 
 
 class Recommender(Protocol):

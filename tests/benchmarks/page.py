@@ -17,6 +17,7 @@ ORDER = (
     "models_small",
     "baskets",
     "lifetimes",
+    "predictions",
     "recommendations",
     "recommendations_speed",
     "budgets",

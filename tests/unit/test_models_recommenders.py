@@ -382,6 +382,24 @@ def test_popular_products_count_their_buyers():
     assert told(by_category, small(), 3)[0] == (A, IN_CATEGORY, -1, 3, 3)
 
 
+@pytest.mark.parametrize("pairs", [1, 50, 200_000])
+def test_the_reason_is_the_item_of_the_history_with_the_largest_term(pairs: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cxa_pipeline.models.recommender_hybrid.PAIRS", pairs)
+    given = known(drawn())
+    parts = {"svd": PureSVD(3).fit(given), "cosine": Neighbours("cosine").fit(given)}
+    model, users = Hybrid(parts, {"svd": 0.7, "cosine": 0.3}), np.arange(40)
+    found = recommend(model, users, 4, np.ones(25, dtype=np.bool_), given.bought, fallback_order(given))
+    explained, strength = explain(model, given.strength, users, found.items), given.strength.toarray()
+    for user in users:
+        for place, item in enumerate(found.items[user]):
+            added = np.zeros(25)
+            for name, part in parts.items():
+                term = np.maximum(strength[user] * part.similarity(np.arange(25), np.full(25, item)), 0)
+                added += explained.shares[name][user, place] * term / max(term.sum(), 1e-300)
+            expected = int(np.argmax(np.round(added, 9))) if added.max() > 1e-9 else -1
+            assert explained.reason[user, place] == expected
+
+
 def test_what_is_popular_in_a_segment_counts_its_buyers():
     model = Hybrid({"popularity_segment_all": SegmentPopularity(prior=0.01)}, {"popularity_segment_all": 1.0}).fit(
         small()

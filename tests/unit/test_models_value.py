@@ -30,6 +30,7 @@ from cxa_pipeline.models.value_metrics import (
     weighted_kappa,
 )
 from cxa_pipeline.models.value_models import KINDS, Kind, ValueClassifier, simple
+from cxa_pipeline.models.value_training import Sample, choose
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -427,3 +428,40 @@ def test_a_feature_that_is_the_label_is_found_by_its_rank_correlation() -> None:
     }
     assert strongest_correlation(numbers, label) == ("leak", pytest.approx(1.0))
     assert strongest_correlation({"same": np.ones(300)}, label) == (None, 0.0)
+
+
+def test_boosting_is_explained_by_the_features_that_matter_most_overall() -> None:
+    x, y, fold = points(900, p=20)
+    model = ValueClassifier("boosting").fit(x, y, fold)
+    found = contributions(model, x, model.predict(model.predict_proba(x)), np.arange(20), 20)
+    looked_at = np.flatnonzero((found != 0).any(axis=0))
+    assert len(looked_at) == 12
+    assert {0, 1} <= set(looked_at)
+
+
+# --- choice --------------------------------------------------------------------------------------------------------
+
+
+def sample(n: int, seed: int, is_linear: bool) -> Sample:
+    """Customers whose value follows from two features, or from their product alone."""
+    rng = np.random.default_rng(seed)
+    numbers = {name: rng.uniform(-5, 5, n) for name in ("a", "b", "c")}
+    a, b = numbers["a"], numbers["b"]
+    value = np.maximum((a + b if is_linear else a * b) + rng.normal(0, 1, n), 0.0)
+    codes = rng.permutation(n).astype(np.int64)
+    features = Features(numbers, {"place": np.full(n, "Berlin")})
+    return Sample(np.arange(n).astype(str), features, Known(value, value), value, value, codes)
+
+
+@pytest.mark.parametrize(("is_linear", "kind"), [(True, "logistic"), (False, "boosting")])
+def test_the_simpler_candidate_is_chosen_unless_the_other_is_surely_better(is_linear: bool, kind: Kind) -> None:
+    choice = choose(sample(1_000, 1, is_linear), sample(1_000, 2, is_linear))
+    assert (choice.kind, choice.customers) == (kind, 1_000)
+    if kind == "boosting":
+        assert choice.macro_f1["boosting"] > choice.macro_f1["logistic"] + 0.1
+
+
+def test_where_a_class_is_too_small_for_a_comparison_the_simplest_is_chosen() -> None:
+    choice = choose(sample(80, 1, True), sample(80, 2, True))
+    assert choice.kind == "logistic"
+    assert np.isnan(list(choice.macro_f1.values())).all()

@@ -106,7 +106,9 @@ def test_where_nothing_predicts_the_future_a_baseline_is_served_and_says_so() ->
     assert found["model_used"].unique().tolist() == [tables.served()]
     assert found["model_status"].unique().tolist() == ["baseline_is_better"]
     assert found[["p_low", "p_mid", "p_high"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(found)))
-    assert found[["feature_1", "contribution_1", "weight_mid"]].isna().all(axis=None)
+    assert found[["contribution_1", "feature_2", "weight_mid"]].isna().all(axis=None)
+    basis = {"majority": None, "past_segment": "past_net_sales", "lifetime_value": "expected_value"}[tables.served()]
+    assert set(found["feature_1"].dropna()) == ({basis} if basis else set())
 
 
 def test_the_bounds_are_those_of_the_latest_training_customers() -> None:
@@ -177,7 +179,7 @@ def test_a_few_customers_have_the_class_of_their_past(n: int) -> None:
     assert tables.evaluation.empty
     assert (tables.prediction["predicted_segment"] == tables.prediction["historic_segment"]).all()
     assert (tables.prediction["model_status"] == "insufficient_data").all()
-    assert tables.prediction[["p_low", "expected_value", "feature_1"]].isna().all(axis=None)
+    assert tables.prediction[["p_low", "expected_value", "contribution_1"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("future", [0.0, 25.0])

@@ -55,6 +55,9 @@ PREDICTION = [
     "currency",
 ]
 
+BASIS = {"past_segment": "past_net_sales", "lifetime_value": "expected_value"}
+"""The feature that a baseline goes by."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -169,22 +172,24 @@ def prediction(
     }
     if status == "insufficient_data":
         known = {"predicted_segment": historic, "model_used": "past_segment", "model_status": status}
+        known["feature_1"] = BASIS["past_segment"]
         return pd.DataFrame({**common, **known}).reindex(columns=PREDICTION)
     name = str(served.iloc[0])
     said = say(name, as_sample(rows_of("train", *inputs)), customers, thresholds)
     status = "promoted" if name in KINDS else "baseline_is_better" if status == "trained" else status
     version = f"{name} {value_models['train_cutoff_date'].iloc[0]:%Y-%m-%d} {common['horizon_days']} days"
     known = {"model_used": name, "model_status": status, "model_version": version}
-    return pd.DataFrame({**common, **known, **_columns(said), **_reasons(said, customers)}).reindex(columns=PREDICTION)
+    reasons = _reasons(said.trained, said.classes, customers) if said.trained else {"feature_1": BASIS.get(name)}
+    return pd.DataFrame({**common, **known, **_columns(said), **reasons}).reindex(columns=PREDICTION)
 
 
-def _reasons(said: Said, customers: Sample) -> dict[str, Any]:
-    """The weights of the decision and the features that contribute most; none for a baseline."""
-    if said.trained is None:
-        return {}
-    _, mid, high = said.trained.classifier.weights_
-    encoder, columns = said.trained.encoder, said.trained.columns(customers)
-    found = contributions(said.trained.classifier, columns, said.classes, encoder.feature_, len(encoder.features_))
+def _reasons(model: Trained, predicted: Codes, customers: Sample) -> dict[str, Any]:
+    """The weights of the decision and the features that contribute most."""
+    _, mid, high = model.classifier.weights_
+    encoder = model.encoder
+    found = contributions(
+        model.classifier, model.columns(customers), predicted, encoder.feature_, len(encoder.features_)
+    )
     names, values = largest(found, encoder.features_)
     reasons = {
         f"{word}_{place + 1}": part[:, place]
