@@ -45,6 +45,12 @@ def models(found: Project) -> list[Contract]:
     return [found.catalog[key] for key in found.order if key in found.models]
 
 
+def by_sql_alone(found: Project) -> list[str]:
+    """Tables that need no Python model, directly or not; those take most of the time on a small shop."""
+    modelled = found.dependents(c.key for c in found.catalog.of_kind("model"))
+    return [key for key in found.models if key not in modelled]
+
+
 def output_columns(contract: Contract) -> tuple[OutputColumn, ...]:
     """Names and types of a contract as the engine wants them."""
     return tuple(OutputColumn(column.name, column.type) for column in contract.columns)

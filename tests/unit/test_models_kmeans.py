@@ -228,7 +228,7 @@ def test_coordinates_of_thirty_orders_of_magnitude_are_finite_and_turn_back_into
 # --- how many -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("planted", [3, 4, 5])
+@pytest.mark.parametrize("planted", [3, *(pytest.param(k, marks=pytest.mark.slow) for k in (4, 5))])
 def test_the_number_that_was_planted_is_chosen(planted: int) -> None:
     given, _ = blobs(planted)
     found = [diagnose(given, k) for k in candidates(given)]

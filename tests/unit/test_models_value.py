@@ -344,6 +344,7 @@ def test_contributions_of_the_logistic_regression_and_its_constant_make_the_log_
     assert found.sum(axis=1) + constant[predicted] == pytest.approx(decision, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_planted_features_contribute_most(kind: Kind) -> None:
     x, y, fold = points(1_200)
