@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from cxa_pipeline.models.recommender_data import Flags, Floats, Ints, Training, counts
+from cxa_pipeline.models.recommender_data import Flags, Floats, Ints, Training, counts, product
 from cxa_pipeline.models.recommenders import order_by, scaled, top_k
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Neighbours:
         found: list[tuple[Ints, Ints, Floats]] = []
         step = max(1, GRAM_CELLS // max(items, 1))
         for begin in range(0, items, step):
-            both = columns[begin : begin + step] @ narrow
+            both = product(columns[begin : begin + step], narrow)
             both.indices = frequent[both.indices]
             of = np.repeat(sizes[begin : begin + step], np.diff(both.indptr))
             counted = both.toarray()
@@ -129,7 +129,7 @@ class Neighbours:
 
     def scores(self, users: Ints) -> Floats:
         """Sums of similarities, weighted by the user's strengths."""
-        sums = self.strength_[users] @ self.similarity_
+        sums = product(self.strength_[users], self.similarity_)
         if sums.nnz:
             # All are above 0: the largest of each row without the zeros between.
             filled = np.flatnonzero(np.diff(sums.indptr))
