@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxa_pipeline.models.tables import recommendations_evaluation
 from cxa_pipeline.models.tables.recommendations_plots import ndcg
 from tests.independent import shop
 from tests.independent.shop import sale
 from tests.independent.tables import OnEngine, Rows, project
 from tests.integration.test_models_customer import AS_OF, build, by, days_ago, failing, own, recomputed, visit
+from tests.integration.test_models_identities import changed
 
 TABLES = (
     "recommendation.interactions",
@@ -391,3 +393,16 @@ def test_rules_notice_a_hole_in_the_ranks(corner: OnEngine) -> None:
     mine._store(mine.project.catalog["recommendation.for_customer"], rows)
     assert "ranks_are_dense" in failing(mine, "recommendation.for_customer")
     assert recomputed(mine, "recommendation.personalization")
+
+
+def test_a_drop_against_the_release_before_is_told(tastes: OnEngine) -> None:
+    rows = tastes.rows("recommendation.evaluation")
+    assert {row["served_before"] for row in rows} == {None}
+    frame = pd.DataFrame(rows)
+    served = {(row["metric"], row["k"], row["audience"]): row["value"] for row in rows if row["is_served"]}
+    expected = [served[row["metric"], row["k"], row["audience"]] for row in rows]
+    assert recommendations_evaluation._before(frame, frame) == pytest.approx(expected, nan_ok=True)
+    for before, told in ((0.0, []), (1.0, ["quality_does_not_drop"])):
+        mine = own(tastes)
+        changed(mine, "recommendation.evaluation", lambda rows, to=before: [{**r, "served_before": to} for r in rows])
+        assert failing(mine, "recommendation.evaluation") == told

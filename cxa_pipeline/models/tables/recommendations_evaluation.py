@@ -86,8 +86,9 @@ def evaluation(
     clock: pd.DataFrame,
     parameters: pd.DataFrame,
     model_choice: pd.DataFrame,
+    previous_evaluation: pd.DataFrame,
 ) -> pd.DataFrame:
-    """`recommendation.evaluation`: every recommender on the last weeks, against popularity."""
+    """`recommendation.evaluation`: every recommender on the last weeks, against popularity and the release before."""
     import pandas as pd
 
     known = shop(interactions, products, customers, clock, parameters)
@@ -106,10 +107,21 @@ def evaluation(
     is_served |= (made["audience"] == "cold") & (made["model"] == for_new_customers(model_choice))
     return made.assign(
         is_served=is_served,
+        served_before=_before(made, previous_evaluation),
         is_baseline=made["model"].isin(BASELINES),
         fitted_until=date(cutoff),
         tested_until=date(known.day),
     )
+
+
+def _before(made: pd.DataFrame, previous: pd.DataFrame) -> list[float]:
+    """For each row the figure of what was served to its audience in the release before; NaN where nothing was."""
+    served = previous[previous["is_served"].astype(bool)]
+    figures = dict(
+        zip(zip(served["metric"], served["k"], served["audience"], strict=True), served["value"], strict=True)
+    )
+    asked = zip(made["metric"], made["k"], made["audience"], strict=True)
+    return [float(figures.get(figure, np.nan)) for figure in asked]
 
 
 _COLUMNS = (
