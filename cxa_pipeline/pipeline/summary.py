@@ -154,6 +154,15 @@ class Summary:
         )["customers"]
         if sleeping:
             yield f"{sleeping:,} customers have not ordered for twelve months: candidates to be won back."
+        for ahead in self._rows_of(
+            "customer.value_totals",
+            "select clv_12m as value, clv_12m_low as low, clv_12m_high as high from customer.value_totals"
+            " where segment = 'All customers' and clv_12m > 0",
+        ):
+            yield (
+                f"In the next twelve months they are expected to bring {_money(ahead['value'])} "
+                f"(probably {_money(ahead['low'])} to {_money(ahead['high'])})."
+            )
 
     def _products(self) -> Iterator[str]:
         rows = self._rows(
@@ -166,6 +175,15 @@ class Summary:
                 f"{r['product_name']} ({_money(r['net_sales'])}, {r['units']:,.0f} pieces)" for r in rows
             )
             yield f"Best sellers: {sellers}."
+        for pair in self._rows_of(
+            "basket.cross_sell",
+            "select product_name, recommended_product_name, orders, lift from basket.cross_sell"
+            " order by lift * orders desc, product_id, recommended_product_id limit 1",
+        ):
+            yield (
+                f"{pair['product_name']} and {pair['recommended_product_name']} were bought together in "
+                f"{pair['orders']:,} orders, {pair['lift']:.1f} times as often as by chance."
+            )
         categories = self._rows(
             "select c.category, sum(c.net_sales) as net_sales from kpi.by_category as c"
             " group by c.category order by net_sales desc, c.category limit 3"
