@@ -52,6 +52,10 @@ def database(postgres_url: str) -> Iterator[str]:
         session.execute(f"drop database {name} with (force)")
 
 
+LONGEST = ("scenarios", "conformance", "integration")
+"""Folders whose files take longest, in their order."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that one core is not left with them at the end."""
-    items.sort(key=lambda item: "scenarios" not in item.path.parts)
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.path.parts), len(LONGEST)))
