@@ -72,7 +72,7 @@ class OnEngine:
     def __init__(self, found: Project, folder: Path) -> None:
         self.project = found
         self.folder = folder
-        self.engine = DuckDBEngine(memory="1GB", threads=2, temp_directory=folder / "temp")
+        self.engine = DuckDBEngine(memory="1GB", threads=1, temp_directory=folder / "temp")
         self.relations: dict[str, Relation] = {}
 
     def build(self, landed: Mapping[str, Rows | pa.Table], parameters: Row, *only: str) -> OnEngine:

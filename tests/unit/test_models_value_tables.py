@@ -62,6 +62,7 @@ def equal(first: pd.DataFrame, second: pd.DataFrame) -> None:
 # --- what is served ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_model_that_has_learnt_a_planted_signal_is_promoted() -> None:
     tables = planted()
     chosen = tables.models.loc[tables.models["is_chosen"], "model"].item()
@@ -98,6 +99,7 @@ def test_the_planted_features_are_named_as_reasons() -> None:
     assert (found["contribution_1"].abs() >= found["contribution_2"].abs()).all()
 
 
+@pytest.mark.slow
 def test_where_nothing_predicts_the_future_a_baseline_is_served_and_says_so() -> None:
     tables = made(future_value.frames(signal=0.0))
     assert tables.models["status"].unique().tolist() == ["trained"]
@@ -132,6 +134,7 @@ def test_the_checks_for_leakage_pass_on_honest_features() -> None:
     assert row["strongest_correlation"] < 0.98
 
 
+@pytest.mark.slow
 def test_the_label_among_the_features_fails_the_shuffle_test() -> None:
     given = future_value.frames()
     lifetimes = value_inputs.lifetimes(**given.given)
@@ -143,6 +146,7 @@ def test_the_label_among_the_features_fails_the_shuffle_test() -> None:
     assert leaky.macro_f1 > 0.8
 
 
+@pytest.mark.slow
 def test_a_feature_made_from_the_future_breaks_a_rule() -> None:
     given = future_value.frames()
     given.value_features["net_sales_30"] = given.value_features["future_net_sales"].fillna(0) * 2
