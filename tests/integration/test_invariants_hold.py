@@ -20,7 +20,7 @@ from tests.independent.tables import OnEngine, models, output_columns, project
 SLOW_SHOPS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 AS_OF = st.sampled_from((None, date(2024, 3, 31), date(2025, 12, 31)))
 
-many = settings(max_examples=8, deadline=None, print_blob=True, suppress_health_check=SLOW_SHOPS)
+many = settings(max_examples=5, deadline=None, print_blob=True, suppress_health_check=SLOW_SHOPS)
 
 
 def broken_rules(built: OnEngine) -> list[str]:
