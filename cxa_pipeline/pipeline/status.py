@@ -86,11 +86,12 @@ def summarize(home: Home) -> list[Section]:
     with run_lock(home.lake, "summary", datetime.now(UTC), wait=60):
         ingested = read_landing(home, engine)
     failed, _ = _from_database(home)
+    warned = sum(severity == "warn" for _, _, severity, *_ in failed)
     with closing(_connect(home)) as connection:
         row = connection.execute("select count(*) from ops.validations").fetchone()
     checks = row[0] if row else 0
     return Summary(
-        home.project, engine, latest_release(home.lake), ingested.files, (checks - len(failed), len(failed))
+        home.project, engine, latest_release(home.lake), ingested.files, (checks, len(failed) - warned, warned)
     ).sections()
 
 

@@ -38,7 +38,7 @@ class Summary:
         engine: Reads the versions.
         release: Which versions.
         accounts: What became of every landed row.
-        checks: Checks that passed and that failed.
+        checks: How many checks there are, how many failed, and how many warn.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Summary:
         engine: Engine,
         release: Release,
         accounts: Iterable[FileAccount],
-        checks: tuple[int, int],
+        checks: tuple[int, int, int],
     ) -> None:
         self.project = project
         self.engine = engine
@@ -251,9 +251,11 @@ class Summary:
                 + ", ".join(f"{reason} ({rows:,})" for reason, rows in worst)
                 + "; see `cxa rejects`."
             )
-        passed, failed = self.checks
+        made, failed, warned = self.checks
         verdict = "every total adds up" if not failed else f"{failed} failed, see `cxa status`"
-        yield f"{passed + failed} checks were made: {verdict}."
+        warns = "1 warns" if warned == 1 else f"{warned} warn"
+        warning = f"; {warns} of something, see `cxa status`" if warned else ""
+        yield f"{made} checks were made: {verdict}{warning}."
 
     def _questions(self) -> int:
         return sum(contract.schema == "questions" for contract in self.project.catalog)
