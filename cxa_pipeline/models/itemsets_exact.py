@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxa_pipeline.models.itemsets import Codes
+from cxa_pipeline.models.sparse import product
 
 Bits = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
@@ -121,7 +122,7 @@ def _sparse_products(matrix: Any) -> Any:
     by_item = matrix.T.tocsr()
     step = max(1, GRAM_CELLS // items)
     for start in range(0, items, step):
-        block = (by_item[start : start + step] @ matrix).tocoo()
+        block = product(by_item[start : start + step], matrix).tocoo()
         yield block.row + start, block.col, block.data
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from cxa_pipeline.models.recommender_data import Flags, Floats, Ints, Training, counts, product
+from cxa_pipeline.models.recommender_data import Flags, Floats, Ints, Training, counts
 from cxa_pipeline.models.recommenders import order_by, scaled, top_k
+from cxa_pipeline.models.sparse import product
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
