@@ -61,7 +61,8 @@ def ask(
         _list(known)
         return
     words = " ".join(question)
-    found = find(known, words)
+    about = {what: wanted for what, wanted in (("product", product), ("customer", customer)) if wanted}
+    found = find(known, words, about)
     if not found:
         raise RunError(
             f"No question fits {words!r}",
@@ -76,7 +77,6 @@ def ask(
     else:
         zone = ZoneInfo(home.facts()[0] or "UTC")
         form = form or SUFFIXES.get(output.suffix.lower() if output else ".txt", "csv")
-        about = {what: wanted for what, wanted in (("product", product), ("customer", customer)) if wanted}
         _give(found[0], answer(home, found[0], about), zone, form, output, rows, notes)
 
 

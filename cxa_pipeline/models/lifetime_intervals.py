@@ -18,6 +18,8 @@ SINGLE = 32
 """Up to this many orders every number has its own probability, beyond come blocks that grow by WIDER each."""
 WIDER = 1.08
 NEGLIGIBLE = 1e-7
+NOBODY_STOPS = 1e-300
+"""Below it a has no beta function that a number can hold, and stops nobody in a lifetime."""
 MOST = 2.0**50
 POINTS = 257
 ROWS = 20_000
@@ -39,7 +41,7 @@ def at_least(y: Floats | float, r: Floats, z: Floats, a: float, b: Floats) -> Fl
     from scipy.special import betainc, betaln
 
     arrived = betainc(y, r, z)
-    if a == 0:
+    if a < NOBODY_STOPS:
         return np.asarray(arrived)
     return np.asarray(arrived * np.exp(np.minimum(betaln(a, b + y - 1) - betaln(a, b), 0)))
 

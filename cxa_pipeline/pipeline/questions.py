@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,15 +85,17 @@ def _own_properties(path: Path) -> dict[str, Any]:
     return {p["property"]: p["value"] for p in document.get("customProperties") or []}
 
 
-def find(known: Sequence[Question], words: str) -> list[Question]:
+def find(known: Sequence[Question], words: str, about: Collection[str] = ()) -> list[Question]:
     """The question of that name or text, else those that fit the words best, the best first.
 
     A word that few questions have counts more than one that many have; endings, order and words such as `which` and
-    `our` do not count. Where the words occur in no question, its notes are searched.
+    `our` do not count. Where the words occur in no question, its notes are searched. Who asks about one `product` or
+    `customer` means a question that can be asked so, unless another is named.
     """
     exact = [q for q in known if words.strip().lower().replace(" ", "_") == q.name or _same(words, q.text)]
     if exact:
         return exact
+    known = [q for q in known if all(_columns_about(q, what) for what in about)]
     return _ranked(known, words, _words_of) or _ranked(known, words, lambda q: _stems(q.notes))
 
 
@@ -181,11 +183,15 @@ def answer(home: Home, question: Question, about: Mapping[str, str] | None = Non
         return Answer(columns, cursor.fetchall(), held)
 
 
+def _columns_about(question: Question, what: str) -> list[str]:
+    return [c.name for c in question.columns if c.name in (f"{what}_id", f"{what}_name")]
+
+
 def _conditions(question: Question, about: Mapping[str, str]) -> tuple[str, list[str]]:
     """A WHERE clause and its values."""
     conditions, values = [], []
     for what, wanted in about.items():
-        have = [c.name for c in question.columns if c.name in (f"{what}_id", f"{what}_name")]
+        have = _columns_about(question, what)
         if not have:
             raise RunError(
                 f"The question {question.name} is not about one {what}",

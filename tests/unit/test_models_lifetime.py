@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import beta, comb, gamma
 from scipy.stats import kstest
@@ -88,6 +88,7 @@ def test_who_never_stops_orders_by_the_negative_binomial_distribution() -> None:
 
 
 @settings(max_examples=80, deadline=None)
+@example(r=1.0, alpha=1.0, a=2.2e-311, b=1.0, x=0, part=0.0, T=0.0, probability=0.5)
 @given(
     r=st.floats(0.05, 5),
     alpha=st.floats(1, 500),
