@@ -105,8 +105,8 @@ categories as (
 
 top_revenue as (
     select h.customer_id
-    from customer.high_value as h
-    where h.basis = 'top_revenue'
+    from customer.spending as h
+    where h.is_top_revenue
 ),
 
 final as (

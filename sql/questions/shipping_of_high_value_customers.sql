@@ -12,9 +12,9 @@ with orders as (
 ),
 
 high_value as (
-    select h.customer_id
-    from customer.high_value as h
-    where h.basis = 'top_revenue'
+    select p.customer_id
+    from customer.profile as p
+    where p.is_top_revenue
 ),
 
 counted as (

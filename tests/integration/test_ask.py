@@ -80,7 +80,7 @@ def test_where_no_question_has_the_words_its_notes_are_searched(known: list[Ques
 def test_about_one_product_or_customer_only_what_can_be_asked_so_is_meant(known: list[Question]):
     assert len(find(known, "what to offer")) > 1
     assert names(find(known, "what to offer", ["customer"])) == ["offers_for_customers"]
-    assert names(find(known, "top5_products", ["customer"])) == ["top5_products"]
+    assert names(find(known, "top5_products_18_25", ["customer"])) == ["top5_products_18_25"]
 
 
 def test_words_that_are_spelt_nearly_so_lead_to_what_was_meant(known: list[Question]):
