@@ -122,15 +122,15 @@ def compose(
             tables[table] = ReleasedTable(dict(versions[table]), contract.version)
         elif before:
             tables[table] = before
-    return Release(previous.number + 1, now, _as_of(tables), tables, landed, accounts, checks)
+    as_of = of_clock(tables, "as_of_date")
+    as_of_date = date.fromisoformat(as_of) if as_of else None
+    return Release(previous.number + 1, now, as_of_date, tables, landed, accounts, checks)
 
 
-def _as_of(tables: Mapping[str, ReleasedTable]) -> date | None:
+def of_clock(tables: Mapping[str, ReleasedTable], column: str) -> str | None:
+    """What core.clock of a release says, as text."""
     clock = tables.get("core.clock")
-    if clock is None or not clock.versions:
-        return None
-    text = clock.versions[None].values.get("as_of_date")
-    return date.fromisoformat(text) if text else None
+    return clock.versions[None].values.get(column) if clock and clock.versions else None
 
 
 # --- in the lake -----------------------------------------------------------------------------------------------

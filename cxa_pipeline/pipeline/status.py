@@ -11,7 +11,7 @@ from cxa_pipeline.lake import holder, run_lock
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.landing import pending, read_landing
 from cxa_pipeline.pipeline.publication import Publisher
-from cxa_pipeline.pipeline.release import latest_release, read_release
+from cxa_pipeline.pipeline.release import latest_release, of_clock, read_release
 from cxa_pipeline.pipeline.summary import Section, Summary
 from cxa_pipeline.warehouse.address import redact
 
@@ -37,7 +37,7 @@ def inspect(home: Home) -> Status:
         ("home", str(home.folder)),
         ("landing", str(home.landing)),
         ("days in", timezone or "not fixed yet"),
-        ("currency", currency or "not fixed yet"),
+        ("currency", currency or of_clock(release.tables, "currency") or "not known yet"),
         ("new files", str(len(waiting.settled) + len(waiting.unsettled))),
         ("running", f"{runs['command']} (process {runs['pid']}) since {runs['since']}" if runs else "nothing"),
     ]

@@ -18,8 +18,16 @@ features as (
 ),
 
 predictions as (
-    select count(*) as customers
+    select
+        count(*) as customers,
+        count(*) filter (where p.predicted_segment = 'High') as high_customers
     from customer.value_prediction as p
+),
+
+high_values as (
+    select count(*) as customers
+    from customer.high_value as h
+    where h.basis = 'predicted'
 ),
 
 confusions as (
@@ -55,6 +63,14 @@ compared as (
     from cutoffs as c
     cross join predictions as p
     where c.kind = 'score'
+    union all
+    select
+        'customer.high_value' as derived,
+        'customers predicted High' as item,
+        h.customers as left_value,
+        p.high_customers as right_value
+    from high_values as h
+    cross join predictions as p
     union all
     select
         'customer.value_confusion' as derived,
