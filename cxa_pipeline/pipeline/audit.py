@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import Engine, Relation
+from cxa_pipeline.errors import EngineError
 from cxa_pipeline.lake import Lake
 from cxa_pipeline.pipeline.build import Version
 from cxa_pipeline.pipeline.project import Project, digest
@@ -51,6 +52,11 @@ def accounts_balance(dataset: LandedDataset) -> CheckResult:
         if a.rows_read != a.rows_accepted + a.rows_rejected + a.rows_duplicate + a.rows_superseded
     ]
     return CheckResult(ACCOUNTED, "error", not off, ACCOUNTED_MEANS, len(off), "; ".join(off[:5]) or None)
+
+
+def could_not_be_computed(error: EngineError) -> CheckResult:
+    """What holds a table back that was not even computed; the evidence stands in the log, it differs by thread."""
+    return CheckResult("computed", "error", False, error.what, None, error.where)
 
 
 def audit_parts(project: Project, version: Version) -> tuple[str, ...]:

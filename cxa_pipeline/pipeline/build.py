@@ -18,7 +18,7 @@ from typing import Any
 
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation, Result
-from cxa_pipeline.errors import RunError
+from cxa_pipeline.errors import EngineError, RunError
 from cxa_pipeline.lake import Lake, Stored, writing
 from cxa_pipeline.pipeline.project import Project, digest
 from cxa_pipeline.pipeline.python_model import column_names, inputs, run_model
@@ -88,6 +88,8 @@ class Need:
 class Builder:
     """Finds or computes the versions of tables, each after what it reads.
 
+    `failed` has the tables that could not be computed, with the error; `lost` has these and all that reads them.
+
     Args:
         project: The graph.
         lake: Where versions lie.
@@ -116,6 +118,8 @@ class Builder:
         self.seconds: dict[str, float] = {}
         self.computed: dict[str, list[Month]] = {}
         self.built: set[str] = set()
+        self.failed: dict[str, EngineError] = {}
+        self.lost: set[str] = set()
 
     # --- what is asked for ---------------------------------------------------------------------------------
 
@@ -148,7 +152,7 @@ class Builder:
         force: Mapping[str, Collection[Month]] | None = None,
         built: Callable[[str, Collection[Version]], None] | None = None,
     ) -> Versions:
-        """Find or compute every one of `tables`, in the order of the graph.
+        """Find or compute every one of `tables`, in the order of the graph; one that fails loses its readers alone.
 
         Args:
             tables: What to build, with all that it reads.
@@ -156,10 +160,20 @@ class Builder:
             built: Called with each table and its versions.
         """
         for table in self.project.order:
-            if table in tables and self.project.catalog[table].kind != "landed":
+            if table not in tables or self.project.catalog[table].kind == "landed":
+                continue
+            if self.lost.intersection(self.project.dependencies(table)):
+                self.lost.add(table)
+                continue
+            try:
                 self._build(table, force or {})
-                if built:
-                    built(table, self.versions[table].values())
+            except EngineError as error:
+                log.error("%s", error)
+                self.failed[table] = error
+                self.lost.add(table)
+                continue
+            if built:
+                built(table, self.versions[table].values())
         return self.versions
 
     def carry_over(self, versions: Mapping[str, Mapping[Month, Version]]) -> None:
@@ -247,13 +261,14 @@ class Builder:
             if need.version:
                 self._replace(need.version, result, folder)
             stored = self.lake.finish(need.parts, folder, manifest)
-        except BaseException:
+        except BaseException as error:
             self.lake.abandon(folder)
+            if isinstance(error, EngineError):
+                error.where = ", ".join(filter(None, [f"table {need.table}{_of(need.month)}", error.where]))
             raise
         self.seconds[need.table] = self.seconds.get(need.table, 0.0) + seconds
         self.computed.setdefault(need.table, []).append(need.month)
-        month = f" {need.month:%Y-%m}" if need.month else ""
-        log.info("%s%s: computed %s rows in %.2f s", need.table, month, f"{result.rows:,}", seconds)
+        log.info("%s%s: computed %s rows in %.2f s", need.table, _of(need.month), f"{result.rows:,}", seconds)
         return Version.from_manifest(stored)
 
     def _replace(self, version: Version, result: Result, folder: Path) -> None:
@@ -322,6 +337,10 @@ class Builder:
                 f"{contract.key} must have one row", where=str(contract.yaml_path), evidence=f"{len(rows)} rows"
             )
         return {name: None if value is None else str(value) for name, value in rows[0].items()}
+
+
+def _of(month: Month) -> str:
+    return f" {month:%Y-%m}" if month else ""
 
 
 def _all_columns(contract: Contract) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -138,13 +139,14 @@ def run_model(contract: Contract, frames: Mapping[str, pd.DataFrame], target: Pa
         target: The file to write.
 
     Raises:
-        EngineError: the rows are not those of the contract.
+        EngineError: the function fails, or its rows are not those of the contract.
     """
     import pyarrow.parquet as pq
 
     assert contract.model
-    with _one_thread():
-        made = load(contract.model.function)(**frames)
+    function = load(contract.model.function)
+    with _one_thread(), _explaining(contract.model.function):
+        made = function(**frames)
     pq.write_table(_arrow(contract, made), target)
 
 
@@ -166,6 +168,21 @@ def _one_thread() -> Iterator[None]:
 
     with threadpool_limits(1):
         yield
+
+
+@contextmanager
+def _explaining(function: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        called = traceback.extract_tb(error.__traceback__)
+        own = [call for call in called if "site-packages" not in call.filename][-1]
+        raise EngineError(
+            f"The Python model {function} failed.",
+            f"{own.filename}:{own.lineno}",
+            f"{type(error).__name__}: {error}",
+            "Mend the model: no input is to break it.",
+        ) from error
 
 
 def _arrow(contract: Contract, made: pd.DataFrame) -> pa.Table:

@@ -61,7 +61,7 @@ class Outcome:
 
 def evaluable(builder: Builder, identities: Collection[Identity]) -> list[Identity]:
     """The identities of which every table has been built."""
-    return [i for i in identities if i.model.dependencies <= set(builder.versions)]
+    return [i for i in identities if i.model.dependencies <= set(builder.versions) - builder.lost]
 
 
 def outcome_parts(builder: Builder, identity: Identity) -> tuple[str, ...]:

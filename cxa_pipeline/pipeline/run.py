@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import run_lock
-from cxa_pipeline.pipeline.audit import accounts_balance, audit_parts, known
+from cxa_pipeline.pipeline.audit import accounts_balance, audit_parts, could_not_be_computed, known
 from cxa_pipeline.pipeline.build import Builder
 from cxa_pipeline.pipeline.checking import Checker
 from cxa_pipeline.pipeline.home import Home
@@ -190,7 +190,7 @@ class _Run:
         said = digest({t: [(r.rule, r.passed, r.failed_rows) for r in rs] for t, rs in sorted(checks.items())})
         now = self.now.isoformat(timespec="seconds")
         landed = {name: dataset.whole.input_hash for name, dataset in ingested.datasets.items()}
-        built = {table: builder.versions[table] for table in builder.built}
+        built = {t: builder.versions[t] for t in builder.built} | {t: {} for t in builder.lost}
         release = compose(self.project, self.previous, built, held, now, landed, accounts, said)
         if release.same_as(self.previous):
             release = self.previous
@@ -212,6 +212,8 @@ class _Run:
                         found[result.rule] = result
             if found:
                 checks[table] = list(found.values())
+        for table, error in builder.failed.items():
+            checks.setdefault(table, []).append(could_not_be_computed(error))
         for outcome in outcomes:
             for table in outcome.identity.derived:
                 checks.setdefault(table, []).append(outcome.check(table))

@@ -67,6 +67,37 @@ def test_files_that_cannot_be_read_or_reject_too_much_are_refused_and_the_others
     assert shop.rows("select count(*) from core.sales where sale_id ~ '^[NGJ]'") == [(192,)]
 
 
+# --- tables that cannot be computed ----------------------------------------------------------------------------
+
+
+def test_a_table_that_cannot_be_computed_is_held_back_with_what_reads_it_and_the_others_go_on(
+    shop: Shop, next_dump: Dump
+):
+    before = shop.dump()
+    sql = shop.own_sql() / "kpi/by_store.sql"
+    text = sql.read_text(encoding="utf-8")
+    sql.write_text(text.replace("sum(l.net_sales) as", "sum(l.net_sales) * 1000000000000000000 as"), encoding="utf-8")
+    shop.reload()
+    shop.drop_days(NEXT_DAY)
+    result = shop.run()
+    behind = shop.home.project.dependents(["kpi.by_store"])
+    assert result.published and set(result.held_back) == behind
+    reason = result.held_back["kpi.by_store"]
+    assert reason.startswith("computed: A value does not fit") and "table kpi.by_store, column net_sales" in reason
+    held = shop.dump()
+    tables = {table for table in held if shop.home.project.catalog[table].kind != "view"}
+    assert differences(before, held, tables & behind) == []
+    assert differences(next_dump, held, tables - behind) == []
+    failed = "select table_name, rule from ops.validations where not passed and severity = 'error'"
+    assert shop.rows(failed) == [("kpi.by_store", "computed")]
+    assert shop.run().held_back == result.held_back
+
+    sql.write_text(text, encoding="utf-8")
+    shop.reload()
+    assert shop.run().held_back == {}
+    assert differences(next_dump, shop.dump()) == []
+
+
 # --- failed checks ---------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,10 @@ def drawn(frame: pd.DataFrame) -> object:
     return figure
 
 
+def helpless(paid: pd.DataFrame) -> pd.DataFrame:
+    return paid[["no such column"][0]]
+
+
 def contract(table: str, columns: dict[str, str], model: PythonModel | None = None) -> Contract:
     made = tuple(Column(name, type_, name) for name, type_ in columns.items())
     kind = "model" if model else "table"
@@ -104,6 +108,13 @@ def test_other_columns_than_the_contracts_are_refused(make: Callable[..., list[d
 def test_a_value_of_another_type_is_refused_and_its_column_named(make: Callable[..., list[dict[str, object]]]):
     with pytest.raises(EngineError, match="column twice"):
         make(replace(DOUBLED, function=f"{HERE}:wordy"))
+
+
+def test_a_function_that_fails_is_named_with_the_line_and_what_it_said(make: Callable[..., list[dict[str, object]]]):
+    with pytest.raises(EngineError) as caught:
+        make(replace(DOUBLED, function=f"{HERE}:helpless"))
+    assert f"{HERE}:helpless" in caught.value.what and f"{Path(__file__).name}:" in (caught.value.where or "")
+    assert caught.value.evidence == ("KeyError: 'no such column'",)
 
 
 @pytest.mark.parametrize("name", ["no.such.module:f", f"{HERE}:no_such_function", "without a colon"])
