@@ -10,7 +10,7 @@ import pytest
 
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.engine.duckdb import DuckDBEngine
-from cxa_pipeline.engine.protocol import OutputColumn, Relation
+from cxa_pipeline.engine.protocol import OutputColumn
 from cxa_pipeline.pipeline.build import Builder, Month
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.landing import read_landing
@@ -94,18 +94,19 @@ def _measure(home: Home, files: Files, work: Path) -> Figures:
 
 
 def _floor(builder: Builder, engine: DuckDBEngine, contract: Contract, read: str, month: Month, work: Path) -> float:
-    """Seconds of reading the columns that a model reads of one table, grouped by what this has of the model's key."""
-    source, wanted = builder.project.catalog[read], builder.project.columns_read(contract.key).get(read, set())
-    key = [c for c in source.columns if c.name in contract.primary_key and c.name in wanted]
-    counted = [f"count({name}) as n{place}" for place, name in enumerate(sorted(wanted))]
-    names = [column.name for column in key]
+    """Seconds of reading the columns that a model reads of one table, grouped by those that its key is made of."""
+    project, relation = builder.project, builder.relation(read, month)
+    wanted = project.columns_read(contract.key).get(read, set())
+    lineage = project.lineage(contract.key)
+    made_of = {name for source, name, made in lineage if source == read and made in contract.primary_key}
+    of_table = project.output_columns(read)
+    key = [c for c in of_table if c.name in made_of]
+    values = [c for c in of_table if c.name in wanted and c.name not in made_of]
+    largest = [f"{'bool_or' if c.type == 'boolean' else 'max'}({c.name}) as {c.name}" for c in values]
+    names = [c.name for c in key]
     grouped = f" group by {', '.join(names)}" if names else ""
-    columns = [
-        *(OutputColumn(c.name, c.type) for c in key),
-        *(OutputColumn(name, "bigint") for name in ("n", *(f"n{place}" for place in range(len(counted))))),
-    ]
-    sql = f"select {', '.join([*names, 'count(*) as n', *counted])} from {read}{grouped}"
-    relation: Relation = builder.relation(read, month)
+    sql = f"select {', '.join([*names, *largest, 'count(*) as number_of_rows'])} from {read}{grouped}"
+    columns = [*key, *values, OutputColumn("number_of_rows", "bigint")]
     return engine.run(sql, {read: relation}, columns, work / "floor.parquet").seconds
 
 
@@ -115,9 +116,9 @@ def _tell(found: Figures) -> list[str]:
     rows = [[f"`{s.table}`", f"{s.rows:,}", f"{s.model:.2f}", f"{s.floor:.2f}", f"{s.times:.1f}"] for s in slowest]
     return [
         f"The {len(found.spent)} SQL files took the engine {model:.1f} s, {model / floor:.1f} × the {floor:.1f} s of",
-        "their floors: for each table that a file reads, one query that counts the values of the columns that it reads,",
-        "grouped by those of them that are in its key. Both write Parquet and hash what they wrote; a monthly table is",
-        "computed month by month. The slowest files:",
+        "their floors: for each table that a file reads, one query that reads the same columns and the number of rows,",
+        "grouped by those columns of which the file's key is made. Both write Parquet and hash what they wrote; a",
+        "monthly table is computed month by month. The slowest files:",
         "",
         *page.table(["", "rows", "seconds", "floor", "× the floor"], rows),
     ]
