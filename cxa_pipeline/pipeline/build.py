@@ -88,6 +88,7 @@ class Need:
 class Builder:
     """Finds or computes the versions of tables, each after what it reads.
 
+    Months without rows are no versions of a table, but known (`without_rows`), so that they are not computed again.
     `failed` has the tables that could not be computed, with the error; `lost` has these and all that reads them.
 
     Args:
@@ -118,6 +119,7 @@ class Builder:
         self.seconds: dict[str, float] = {}
         self.computed: dict[str, list[Month]] = {}
         self.built: set[str] = set()
+        self.without_rows: set[tuple[str, ...]] = set()
         self.failed: dict[str, EngineError] = {}
         self.lost: set[str] = set()
 
@@ -234,7 +236,9 @@ class Builder:
 
     def _know(self, table: str, versions: Iterable[Version]) -> None:
         monthly = self.project.catalog[table].kind == "monthly"
-        self.versions[table] = {v.month: v for v in versions if v.rows or not monthly}
+        known = list(versions)
+        self.versions[table] = {v.month: v for v in known if v.rows or not monthly}
+        self.without_rows |= {v.parts for v in known if not v.rows}
         self.built.add(table)
 
     def _compute(self, need: Need) -> Version:

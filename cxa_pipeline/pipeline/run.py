@@ -282,6 +282,7 @@ class _Run:
         versions = [v for months in (*tables, *builder.versions.values()) for v in months.values()]
         live = {audit_parts(self.project, v) for v in versions if v.table in self.project.catalog}
         live |= {v.parts for v in versions} | {outcome.parts for outcome in outcomes} | ingested.live
+        live |= builder.without_rows
         live |= self.profiles.live({t: r.versions or {} for t, r in self.result.release.tables.items()})
         if gone := lake.collect_garbage(live):
             log.debug("deleted %d results that no kept release names", len(gone))

@@ -87,3 +87,11 @@ def test_a_changed_definition_rebuilds_what_reads_it_and_stops_where_the_content
 def test_a_forced_month_is_computed_anew_and_nothing_behind_it(shop: Shop):
     result = shop.run(force={"core.sales": [MARCH]})
     assert result.computed == {"core.sales": [MARCH]} and result.nothing_to_do
+
+
+def test_months_without_rows_are_not_computed_again(shop: Shop):
+    shop.edit("core/interactions.sql", r"select \* from final\s*$", "select * from final where 1 = 0\n")
+    result = shop.run()
+    assert result.computed["core.interactions"] and result.release.tables["core.interactions"].versions == {}
+    assert shop.idle().nothing_to_do
+    assert shop.run().computed == {}
