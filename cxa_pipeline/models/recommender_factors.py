@@ -9,6 +9,7 @@ import numpy as np
 from cxa_pipeline.models.recommender_data import Floats, Ints, Training, counts
 from cxa_pipeline.models.recommender_items import most_frequent
 from cxa_pipeline.models.recommenders import scaled
+from cxa_pipeline.models.sparse import product
 
 RIDGE = 200.0
 EASE_ITEMS = 1_500
@@ -37,7 +38,7 @@ class EASE:
         self.strength_ = training.strength
         self.at_ = most_frequent(training, self.items)
         rows = training.seen[:, self.at_]
-        gram = (rows.T @ rows).toarray()
+        gram = product(rows.T.tocsr(), rows).toarray()
         own = np.arange(len(gram))
         gram[own, own] += self.ridge
         inverse = np.linalg.inv(gram)

@@ -21,6 +21,7 @@ from cxa_pipeline.models.recommender_hybrid import find_weights
 from cxa_pipeline.models.recommender_items import Interest, Neighbours
 from cxa_pipeline.models.recommender_popularity import CategoryPopularity, Popularity, SegmentPopularity
 from cxa_pipeline.models.recommenders import Lists, Recommender, order_by, recommend, top_k
+from cxa_pipeline.models.sparse import has_entry
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -100,8 +101,7 @@ def fold(known: Training, history: History, until: int, sold: Flags) -> Fold:
     after = history.where((history.day > known.day) & (history.day <= until) & history.is_bought)
     after = after.where(sold[after.item])
     old = known.bought
-    before = np.unique(np.repeat(np.arange(old.shape[0]), np.diff(old.indptr)) * history.items + old.indices)
-    after = after.where(~np.isin(after.user * history.items + after.item, before))
+    after = after.where(~has_entry(old, after.user, after.item))
     is_known = known.known_items[after.item]
     relevant = after.where(is_known).matrix().tocsr()
     missed = np.diff(after.where(~is_known).matrix().indptr).astype(np.int64)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxa_pipeline.models.recommender_data import Flags, Ints, Training, counts
+from cxa_pipeline.models.recommender_data import Ints, Training, counts
 from cxa_pipeline.models.recommender_hybrid import Hybrid, explain
 from cxa_pipeline.models.recommender_items import GRAM_CELLS, Linear, Neighbours
 from cxa_pipeline.models.recommender_popularity import CategoryPopularity, SegmentPopularity
 from cxa_pipeline.models.recommenders import Lists
+from cxa_pipeline.models.sparse import has_entry, product
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -66,8 +67,10 @@ def reasons(model: Hybrid, known: Training, users: Ints, lists: Lists) -> Reason
     most = np.argmax(np.stack(list(share.values())), axis=0)
     by_history = (most == 0) & (explained.reason >= 0) & (lists.scores > 0)
     item = np.where(by_history, explained.reason, -1)
-    is_bought = _pairs(known.bought, np.repeat(users, item.shape[1]), item.ravel()).reshape(item.shape)
-    rule = Neighbours("basket").fit(known).similarity(np.maximum(item, 0).ravel(), np.maximum(lists.items, 0).ravel())
+    is_bought = has_entry(known.bought, np.broadcast_to(users[:, None], item.shape), item)
+    fitted = [p for p in model.parts.values() if isinstance(p, Neighbours) and p.kind == "basket"]
+    rules = fitted[0] if fitted else Neighbours("basket").fit(known)
+    rule = rules.similarity(np.maximum(item, 0).ravel(), np.maximum(lists.items, 0).ravel())
     is_together = is_bought & (rule.reshape(item.shape) > 0)
     kind = np.select(
         [by_history & is_together, by_history & is_bought, by_history, most == 1, most == 2],
@@ -84,14 +87,6 @@ def _source(part: object) -> str:
     if isinstance(part, CategoryPopularity):
         return "category"
     return "segment" if isinstance(part, SegmentPopularity) else "all"
-
-
-def _pairs(matrix: csr_array, rows: Ints, columns: Ints) -> Flags:
-    """Whether a sparse matrix has an entry at each place, (n,); no place has column -1."""
-    width = matrix.shape[1]
-    stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
-    found: Flags = np.isin(rows * width + columns, stored) & (columns >= 0)
-    return found
 
 
 def _counted(known: Training, users: Ints, items: Ints, kind: Ints, item: Ints) -> Reasons:
@@ -122,7 +117,7 @@ def together(seen: csr_array, of: Ints, to: Ints) -> Ints:
     distinct, position = np.unique(of, return_inverse=True)
     step = max(1, GRAM_CELLS // max(seen.shape[1], 1))
     for begin in range(0, len(distinct), step):
-        block = (columns[distinct[begin : begin + step]] @ seen).toarray()
+        block = product(columns[distinct[begin : begin + step]], seen).toarray()
         at = (position >= begin) & (position < begin + step)
         found[at] = block[position[at] - begin, to[at]]
     return found

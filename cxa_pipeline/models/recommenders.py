@@ -111,7 +111,8 @@ def top_k(scores: Floats, k: int, least: float = LOWEST) -> tuple[Ints, Floats]:
     value = scores[row, item]
     by = np.lexsort((item, -np.round(value, DIGITS), row))
     row, item, value = row[by], item[by], value[by]
-    place = np.arange(len(row)) - np.searchsorted(row, row)
+    sizes = np.bincount(row, minlength=rows)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     is_kept = place < k
     row, place = row[is_kept], place[is_kept]
     items[row, place], values[row, place] = item[is_kept], value[is_kept]

@@ -1,6 +1,7 @@
 """Sparse matrices: what scipy's operators do more slowly than they could.
 
-Here: a product of which it is known that the result is small. Not here: what is multiplied.
+Here: a product of which it is known that the result is small, and whether places hold an entry. Not here: what is
+multiplied or asked.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -32,3 +34,21 @@ def product(left: csr_array, right: csr_array) -> csr_array:
     _sparsetools.csr_matmat(*shape, *typed, indptr, indices, data)
     filled = int(indptr[-1])
     return csr_array((data[:filled], indices[:filled], indptr), shape=shape)
+
+
+def has_entry(matrix: csr_array, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a sparse matrix has an entry at each place, of the shape of `rows` and `columns`; never at column -1."""
+    width = matrix.shape[1]
+    stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
+    if not matrix.has_sorted_indices:
+        stored.sort()
+    return is_among(rows * width + columns, stored) & (columns >= 0)
+
+
+def is_among(values: NDArray[np.int64], ascending: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which values stand in an ascending array; numpy's isin sorts both, or builds a table of their range."""
+    if not len(ascending):
+        return np.zeros(values.shape, dtype=np.bool_)
+    at = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: NDArray[np.bool_] = ascending[at] == values
+    return found

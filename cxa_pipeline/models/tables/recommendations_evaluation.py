@@ -155,10 +155,12 @@ def _rows(known: Shop, asked: Fold, users: Ints, models: dict[str, Recommender],
     weights_ = measures.resamples(len(users))
     shown = {name: lists(model, asked, users).items for name, model in models.items()}
     per_user: dict[tuple[str, int], dict[str, Floats]] = {}
+    wanted = np.diff(relevant.indptr).astype(np.int64)
     for name, items in shown.items():
+        is_hit = measures.is_relevant(items, relevant)
         for k in PLACES:
-            found = measures.per_user(items, relevant, k)
-            pessimistic = measures.per_user(items, relevant, k, missed)
+            found = measures.measures(is_hit, wanted, k)
+            pessimistic = measures.measures(is_hit, wanted, k, missed)
             strict = {f"{metric}_with_unreachable": pessimistic[metric] for metric in ("ndcg", "recall")}
             per_user[name, k] = {**found, **strict}
     baselines = [name for name in models if name in BASELINES]

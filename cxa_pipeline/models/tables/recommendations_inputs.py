@@ -73,15 +73,16 @@ def shop(
     """
     import pandas as pd
 
-    is_known = products["product_id"].isin(interactions["product_id"])
-    if unknown:
-        spare = products.loc[~is_known & products["is_recommendable"].astype(bool), "product_id"]
-        is_known |= products["product_id"].isin(sorted(spare)[:unknown])
-
     people = customers.sort_values("customer_id", ignore_index=True)
-    things = products[is_known].sort_values("product_id", ignore_index=True)
+    things = products.sort_values("product_id", ignore_index=True)
     user = pd.Index(people["customer_id"]).get_indexer(pd.Index(interactions["customer_id"]))
-    item = pd.Index(things["product_id"]).get_indexer(pd.Index(interactions["product_id"]))
+    place = pd.Index(things["product_id"]).get_indexer(pd.Index(interactions["product_id"]))
+    is_kept = np.bincount(place[place >= 0], minlength=len(things)) > 0
+    if unknown:
+        spare = np.flatnonzero(~is_kept & things["is_recommendable"].to_numpy(dtype=np.bool_))
+        is_kept[spare[:unknown]] = True
+    things = things[is_kept].reset_index(drop=True)
+    item = np.where(place >= 0, np.append(np.cumsum(is_kept) - 1, -1)[place], -1)
     history = History(
         user.astype(np.int64),
         item.astype(np.int64),
