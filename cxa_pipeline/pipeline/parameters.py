@@ -24,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "weight_cart": 3,
     "weight_purchase": 5,
     "high_value_share": "0.2",
+    "priority_high_share": "0.2",
+    "priority_medium_share": "0.5",
     "loyal_above_orders": 10,
     "lifetime_min_customers": 500,
     "lifetime_min_days": 180,
@@ -38,6 +40,10 @@ DEFAULTS: dict[str, Any] = {
     "interest_half_life_days": 90,
     "cluster_switch_ratio": "0.9",
     "value_min_customers": 500,
+    "assortment_days": 90,
+    "assortment_imbalance": "1.25",
+    "assortment_min_products": 5,
+    "substitutes_max_viewed": 20,
 }
 """Columns that no setting changes; what they mean stands in the contract."""
 

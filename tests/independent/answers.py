@@ -292,6 +292,36 @@ def products_to_work_on(known: Known) -> Rows:
     return only(found, "reason rank product_id product_name viewers conversion stock_quantity days_of_cover price")
 
 
+def assortment_gaps(known: Known) -> Rows:
+    order = ("under_supplied", "over_supplied", "balanced", "not_enough_data")
+    rows = ranked(
+        known.rows("behavior.assortment_fit"),
+        lambda r: (order.index(r["verdict"]), -abs(r["products_gap"] or 0), -r["interested"], r["category"]),
+    )
+    figures = "demand_index ci_low ci_high active_products products_gap products_out_of_stock products_without_demand"
+    shares = "demand_share product_share net_sales_share interested orders orders_per_interested"
+    return only(rows, f"rank category verdict {figures} {shares}")
+
+
+def competing_products(known: Known) -> Rows:
+    rows = known.rows("basket.substitutes", verdict="substitutes")
+    found = ranked(
+        rows, lambda r: (r["orders_both"] - r["expected_orders"], r["product_id"], r["other_product_id"]), 20
+    )
+    names = "rank product_id product_name other_product_id other_product_name category price other_price"
+    visits = "visits_both visits_product_bought visits_other_bought visits_both_bought"
+    return only(found, f"{names} {visits} orders_both expected_orders lift q_value")
+
+
+def tastes_of_groups(known: Known) -> Rows:
+    rows = known.rows("customer.assortment_preferences", verdict="preferred")
+    found = sorted(
+        (row for row in rows if row["rank"] <= 5), key=lambda r: (r["level"], r["breakdown"], r["member"], r["rank"])
+    )
+    figures = "customers buyers share rest_share preference_index ci_low ci_high q_value"
+    return only(found, f"level breakdown member rank item item_name {figures}")
+
+
 def second_products(known: Known) -> Rows:
     pairs = known.rows("customer.second_products")
     overall = {
@@ -382,8 +412,11 @@ def high_value_customers(known: Known) -> Rows:
     members, orders = top_revenue(known), known.shop.orders_by_customer()
     total = sum((known.shop.net_by_customer()[c] for c in orders), ZERO)
     together = sum(members.values(), ZERO)
+    predicted = known.by("customer.value_prediction", "customer_id")
+    high = {customer for customer, row in predicted.items() if row["predicted_segment"] == "High"}
     rows = [
         {
+            **only([predicted[customer]], "predicted_segment expected_value horizon_days")[0],
             "customer_id": customer,
             "net_sales": sales,
             "share": quotient(sales, total),
@@ -393,6 +426,8 @@ def high_value_customers(known: Known) -> Rows:
             "group_customers": len(members),
             "group_net_sales": together,
             "group_share": quotient(together, total),
+            "group_predicted_high": len(high & set(members)),
+            "rising_customers": len(high - set(members)),
         }
         for customer, sales in members.items()
     ]
@@ -1263,7 +1298,8 @@ def products_to_show_with(known: Known) -> Rows:
 _FOUND: Sequence[Callable[[Known], Rows]] = (
     *(yesterday, last_month, why_sales_changed, sales_by_category, stores_and_channels, returned_products),
     *(converting_products, time_to_purchase, popular_products, rising_products, viewed_not_bought),
-    *(products_to_work_on, second_products, time_on_product_pages, products_sold_on_discount),
+    *(products_to_work_on, assortment_gaps, competing_products, tastes_of_groups),
+    *(second_products, time_on_product_pages, products_sold_on_discount),
     *(revenue_by_customer_decile, high_value_customers, shipping_of_high_value_customers, customer_segments),
     *(customer_loyalty, customers_to_win_back, slipped_champions, segment_moves, customers_coming_back),
     *(how_often_customers_buy, overdue_customers, one_time_buyers, subscribers, several_channels, customer_base),

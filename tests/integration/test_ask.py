@@ -58,6 +58,9 @@ def names(found: list[Question]) -> list[str]:
         ("one-time buyers", "one_time_buyers"),
         ("year over year", "yoy_growth"),
         ("inventory", "products_to_work_on"),
+        ("what does our assortment lack", "assortment_gaps"),
+        ("cannibalisation", "competing_products"),
+        ("tastes of segments", "tastes_of_groups"),
         ("stars and reviews", "satisfaction"),
     ],
 )
