@@ -40,6 +40,8 @@ def cxa(home: Home, *arguments: str) -> Measured:
     environment = {"CXA_HOME": str(home.folder), "CXA_PROJECT": str(home.sql_root.parent)}
     if home.timezone:
         environment["CXA_TIMEZONE"] = home.timezone
+    if home.as_of:
+        environment["CXA_AS_OF"] = home.as_of.isoformat()
     return measure.run([str(CXA), *arguments], environment)
 
 
