@@ -234,8 +234,10 @@ def _parquet(paths: Sequence[Path]) -> str:
 
 
 def _copy(query: str, target: Path) -> str:
-    # Version 2 has delta encodings: a sixth of the bytes for keys and times, and faster to write.
-    return f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)"
+    # Version 2 has delta encodings: a sixth of the bytes for keys and times, and faster to write. Dictionaries only
+    # for few values and the first level of zstd write a quarter faster, in files of the same size.
+    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000"
+    return f"COPY ({query}) TO {literal(str(target))} ({options})"
 
 
 def _check_names(found: list[str], columns: Sequence[OutputColumn]) -> None:
