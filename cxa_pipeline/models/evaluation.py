@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cxa_pipeline.models.sparse import has_entry
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -26,6 +28,11 @@ PER_USER = ("ndcg", "recall", "precision", "hit_rate", "map", "mrr")
 
 
 def per_user(lists: Ints, relevant: csr_array, k: int, missed: Ints | None = None) -> dict[str, Floats]:
+    """Measures of every user's list against a sparse matrix (users, items) of what is relevant; see `measures`."""
+    return measures(is_relevant(lists, relevant), np.diff(relevant.indptr).astype(np.int64), k, missed)
+
+
+def measures(is_hit: NDArray[np.bool_], relevant: Ints, k: int, missed: Ints | None = None) -> dict[str, Floats]:
     """Measures of every user's list, each in [0, 1]; their means over users are the published figures.
 
     With rel_i = 1 where the item at place i is relevant, G the relevant set and P(i) the precision of the first i:
@@ -35,21 +42,21 @@ def per_user(lists: Ints, relevant: csr_array, k: int, missed: Ints | None = Non
     Kekäläinen 2002, binary gain).
 
     Args:
-        lists: (users, length).
-        relevant: (users, items), at least one entry in each row unless `missed` has one.
+        is_hit: (users, length) whether a place holds a relevant item, from `is_relevant`.
+        relevant: (users,) relevant items of each, at least one unless `missed` has one.
         k: Places that count.
         missed: (users,) further relevant items that no list can hold, counted in |G|.
 
     Returns:
         One array (users,) for each of PER_USER.
     """
-    hits = is_relevant(lists, relevant)[:, :k]
+    hits = is_hit[:, :k]
     length = hits.shape[1]
-    wanted = np.diff(relevant.indptr).astype(np.int64) + (0 if missed is None else missed)
+    wanted = relevant + (0 if missed is None else missed)
     place = np.arange(1, length + 1)
     reach = np.minimum(wanted, k)
     found = hits.sum(axis=1)
-    first = np.where(found > 0, hits.argmax(axis=1) + 1, 1) if length else np.ones(len(lists))
+    first = np.where(found > 0, hits.argmax(axis=1) + 1, 1) if length else np.ones(len(hits))
     precision_at = np.cumsum(hits, axis=1) / place
     return {
         "ndcg": ndcg(hits, wanted, k),
@@ -76,12 +83,8 @@ def ndcg(hits: NDArray[np.bool_], wanted: Ints, k: int) -> Floats:
 
 def is_relevant(lists: Ints, relevant: csr_array) -> NDArray[np.bool_]:
     """Which places of the lists hold a relevant item, (users, length)."""
-    n_items = relevant.shape[1]
-    user = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
-    pairs = user * n_items + relevant.indices
-    asked = np.arange(len(lists))[:, None] * n_items + lists
-    found: NDArray[np.bool_] = np.isin(asked, pairs) & (lists >= 0)
-    return found
+    row = np.broadcast_to(np.arange(len(lists))[:, None], lists.shape)
+    return has_entry(relevant, row, lists)
 
 
 def _ratio(over: Floats | Ints, under: Floats | Ints) -> Floats:

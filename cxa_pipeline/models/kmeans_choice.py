@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxa_pipeline.models.kmeans import SEED, Labels, Points, fit, nearest, sample, silhouettes
+from cxa_pipeline.models.kmeans import SEED, Labels, Points, fit, nearest, sample, silhouettes_of_each
 
 CANDIDATES = (3, 4, 5, 6, 7, 8)
 LEAST_ROWS = 20
@@ -85,29 +85,32 @@ def candidates(points: Points, fixed: int | None = None) -> tuple[int, ...]:
     return tuple(sorted({k for k in wanted if k <= distinct})) or (distinct,)
 
 
-def diagnose(points: Points, k: int, seed: int = SEED) -> Diagnostics:
-    """The figures of one number of clusters.
+def diagnose(points: Points, numbers: Sequence[int], seed: int = SEED) -> list[Diagnostics]:
+    """The figures of each number of clusters.
 
     Args:
-        points: (n, d) with at least k distinct points.
-        k: Number of clusters.
+        points: (n, d) with at least as many distinct points as the greatest number.
+        numbers: Numbers of clusters.
         seed: Of the samples and starts.
     """
     from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-    centroids = fit(points, k, seed=seed)
-    labels = nearest(points, centroids)
-    shares = np.bincount(labels, minlength=k) / len(points)
+    centroids = [fit(points, k, seed=seed) for k in numbers]
+    labels = [nearest(points, found) for found in centroids]
     rows = sample(len(points), SAMPLE_ROWS, seed)
-    return Diagnostics(
-        k=k,
-        inertia=float(((points - centroids[labels]) ** 2).sum()),
-        silhouette=float(silhouettes(points[rows], labels[rows]).mean()),
-        davies_bouldin=float(davies_bouldin_score(points, labels)),
-        calinski_harabasz=float(calinski_harabasz_score(points, labels)),
-        smallest_share=float(shares.min()),
-        stability=stability(points[rows], labels[rows], k, seed),
-    )
+    silhouettes = silhouettes_of_each(points[rows], [found[rows] for found in labels])
+    return [
+        Diagnostics(
+            k=k,
+            inertia=float(((points - centroids[at][labels[at]]) ** 2).sum()),
+            silhouette=float(silhouettes[at].mean()),
+            davies_bouldin=float(davies_bouldin_score(points, labels[at])),
+            calinski_harabasz=float(calinski_harabasz_score(points, labels[at])),
+            smallest_share=float(np.bincount(labels[at], minlength=k).min() / len(points)),
+            stability=stability(points[rows], labels[at][rows], k, seed),
+        )
+        for at, k in enumerate(numbers)
+    ]
 
 
 def stability(points: Points, labels: Labels, k: int, seed: int = SEED) -> float:
@@ -127,8 +130,11 @@ def stability(points: Points, labels: Labels, k: int, seed: int = SEED) -> float
     draws = np.random.default_rng(seed)
     found = []
     for at in range(RESAMPLES):
-        drawn = points[np.sort(draws.integers(0, len(points), len(points)))]
-        centroids = fit(drawn, k, starts=RESAMPLE_STARTS, seed=seed + at)
+        times = np.bincount(draws.integers(0, len(points), len(points)), minlength=len(points))
+        drawn = np.flatnonzero(times)
+        # Few customers: fewer distinct rows than clusters may have been drawn.
+        rows, weights = (drawn, times[drawn]) if len(drawn) >= k else (np.repeat(drawn, times[drawn]), None)
+        centroids = fit(points[rows], k, RESAMPLE_STARTS, seed + at, weights)
         found.append(adjusted_rand_score(labels, nearest(points, centroids)))
     return float(np.mean(found))
 

@@ -18,6 +18,9 @@ from cxa_pipeline.models.lifetime_value import HIGH, LOW
 
 DEPENDENT = 0.3
 """A rank correlation of frequency and spend beyond this contradicts the Gamma-Gamma model."""
+COVERED_ROWS = 50_000
+"""Intervals are made for so many customers at most: the part that lies within is then known to 0.4 points (95 %)."""
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Held:
 class Forecast:
     """Orders and spend expected of each customer in the hold-out.
 
-    `orders_covered` and `value_covered` are the parts of the customers whose orders and spend lay within their
-    intervals of 80 %; NaN for a baseline, which has none.
+    `orders_covered` and `value_covered` are the parts of the customers, or of a sample of COVERED_ROWS of them, whose
+    orders and spend lay within their intervals of 80 %; NaN for a baseline, which has none.
     """
 
     orders: Floats
@@ -95,18 +98,27 @@ def spearman(one: Floats, other: Floats) -> float:
 def forecast(orders: BGNBDParameters, spend: GammaGammaParameters, held: Held) -> Forecast:
     """What a model expected; money is neither discounted nor multiplied by a margin."""
     groups = group(held.x, held.t_x, held.T)
+    expected = expected_orders(outlook(orders, *groups.columns), held.days)[groups.member]
+    value = expected * spend.expected_order_value(held.x, held.mean)
+    return Forecast(expected, value, *_covered(orders, spend, held))
+
+
+def _covered(orders: BGNBDParameters, spend: GammaGammaParameters, held: Held) -> tuple[float, float]:
+    """Parts of the customers whose orders and spend lie within their intervals; NaN without customers."""
+    n = len(held.x)
+    if not n:
+        return float("nan"), float("nan")
+    rows = np.arange(n)
+    if n > COVERED_ROWS:
+        rows = np.sort(np.random.default_rng(SEED).choice(n, COVERED_ROWS, replace=False))
+    groups = group(held.x[rows], held.t_x[rows], held.T[rows])
     of = groups.member
     customers = outlook(orders, *groups.columns)
-    expected = expected_orders(customers, held.days)[of]
-    unit = spend.unit(held.x, held.mean)
     low, high = (order_quantile(customers, held.days, p)[of] for p in (LOW, HIGH))
+    unit = spend.unit(held.x[rows], held.mean[rows])
     least, most = unit * spend_quantiles(customers, held.days, (LOW, HIGH), spend, groups.columns[0])[:, of]
-    return Forecast(
-        expected,
-        expected * spend.expected_order_value(held.x, held.mean),
-        float(((low <= held.orders) & (held.orders <= high)).mean()) if len(expected) else float("nan"),
-        float(((least <= held.value) & (held.value <= most)).mean()) if len(expected) else float("nan"),
-    )
+    made, paid = held.orders[rows], held.value[rows]
+    return float(((low <= made) & (made <= high)).mean()), float(((least <= paid) & (paid <= most)).mean())
 
 
 def same_as_before(held: Held) -> Forecast:

@@ -12,7 +12,9 @@ with clock as (
         date_trunc('month', c.as_of_date::timestamp)::date as month_start,
         c.currency,
         p.timezone,
-        p.high_value_share
+        p.high_value_share,
+        p.priority_high_share,
+        p.priority_medium_share
     from core.clock as c
     cross join core.parameters as p
 ),
@@ -284,8 +286,8 @@ final as (
         b.order_value as value_at_stake,
         b.expected_value,
         case
-            when r.place <= r.reachable * 0.2 then 'high'
-            when r.place <= r.reachable * 0.5 then 'medium'
+            when r.place <= r.reachable * c.priority_high_share then 'high'
+            when r.place <= r.reachable * c.priority_medium_share then 'medium'
             when r.place is not null then 'low'
         end as priority,
         case when k.marketing_consent then b.expires_on end as expires_on,

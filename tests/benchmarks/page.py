@@ -17,8 +17,11 @@ ORDER = (
     "models_small",
     "baskets",
     "lifetimes",
+    "customers",
+    "customers_small",
     "predictions",
     "recommendations",
+    "recommendations_unseen",
     "recommendations_speed",
     "budgets",
 )

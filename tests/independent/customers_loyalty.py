@@ -1,19 +1,20 @@
 """Loyalty and value of customers, computed anew in pandas.
 
-Here: `customer.loyalty`, `loyalty_segments` and `high_value`, written from the definitions and not from the SQL. Not
-here: the rows (`customers`), the comparison with the SQL (`tests/integration`).
+Here: `customer.loyalty`, `loyalty_segments`, `spending` and `high_value`, written from the definitions and not from the
+SQL. Not here: the rows (`customers`), the comparison with the SQL (`tests/integration`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
 from tests.independent.comparisons import wilson
 from tests.independent.customers import Customers, by_customer, money, total
 from tests.independent.drivers import ratio
-from tests.independent.tables import Rows
+from tests.independent.tables import Row, Rows
 
 LOYALTY = ("Prospect", "New", "Returning", "Loyal")
 
@@ -88,34 +89,47 @@ def top_revenue(shop: Customers) -> set[str]:
     return {str(c) for c, place in places.items() if place <= most and shop.net[str(c)] > 0}
 
 
-def high_value(shop: Customers) -> Rows:
-    """customer.high_value."""
+def spending(shop: Customers) -> Rows:
+    """customer.spending."""
     if not len(shop.all_orders):
         return []
     aov = money(total(shop.all_orders["order_value"]), len(shop.all_orders))
     lower = shop.orders[shop.orders["is_discounted"].astype(bool)]
     value, top = shop.sums(lower, "order_value"), top_revenue(shop)
-    above = {c for c in shop.dates if value[c] > shop.discounted_orders[c] * (aov or 0)}
     whole = total(shop.net[c] for c in shop.dates)
+    return [
+        {
+            "customer_id": customer,
+            "orders": shop.count(customer),
+            "net_sales": shop.net[customer],
+            "all_net_sales": whole,
+            "share": ratio(shop.net[customer], whole),
+            "is_top_revenue": customer in top,
+            "is_discount_above_average": value[customer] > shop.discounted_orders[customer] * (aov or 0),
+            "discounted_orders": shop.discounted_orders[customer],
+            "discounted_order_value": value[customer],
+            "average_discounted_order_value": money(value[customer], shop.discounted_orders[customer]),
+            "aov": aov,
+        }
+        for customer in shop.dates
+    ]
+
+
+def high_value(shop: Customers) -> Rows:
+    """customer.high_value; who is predicted to spend much is taken from customer.value_prediction as built."""
+    predicted = {row["customer_id"]: row for row in shop.rows("customer.value_prediction")}
+    said = ("predicted_segment", "p_high", "expected_value", "horizon_days", "model_used")
+    bases: dict[str, Callable[[Row], bool]] = {
+        "top_revenue": lambda row: bool(row["is_top_revenue"]),
+        "discount_above_average": lambda row: bool(row["is_discount_above_average"]),
+        "predicted": lambda row: bool(predicted[row["customer_id"]]["predicted_segment"] == "High"),
+    }
     rows = []
-    for basis, members in (("top_revenue", top), ("discount_above_average", above)):
-        for place, customer in enumerate(sorted(members, key=lambda c: (-shop.net[c], c)), start=1):
-            number = shop.discounted_orders[customer]
-            rows.append(
-                {
-                    "customer_id": customer,
-                    "basis": basis,
-                    "rank": place,
-                    "net_sales": shop.net[customer],
-                    "all_net_sales": whole,
-                    "share": ratio(shop.net[customer], whole),
-                    "is_top_revenue": customer in top,
-                    "orders": shop.count(customer),
-                    "discounted_orders": number,
-                    "discounted_order_value": value[customer],
-                    "average_discounted_order_value": money(value[customer], number),
-                    "aov": aov,
-                    "currency": shop.currency,
-                }
-            )
+    for basis, belongs in bases.items():
+        members = sorted(filter(belongs, spending(shop)), key=lambda row: (-row["net_sales"], row["customer_id"]))
+        for place, member in enumerate(members, start=1):
+            ahead = {name: predicted[member["customer_id"]][name] for name in said}
+            row = {**member, **ahead, "basis": basis, "rank": place, "currency": shop.currency}
+            del row["is_discount_above_average"]
+            rows.append(row)
     return rows

@@ -42,6 +42,8 @@ PARAMETERS: Row = {
     "rfm_window_days": None,
     "data_begin_is_shop_begin": False,
     "high_value_share": Decimal("0.2"),
+    "priority_high_share": Decimal("0.2"),
+    "priority_medium_share": Decimal("0.5"),
     "loyal_above_orders": 10,
     "lifetime_min_customers": 500,
     "lifetime_min_days": 180,
@@ -62,6 +64,10 @@ PARAMETERS: Row = {
     "recommendations_per_customer": 10,
     "repurchase_days": 365,
     "interest_half_life_days": 90,
+    "assortment_days": 90,
+    "assortment_imbalance": Decimal("1.25"),
+    "assortment_min_products": 5,
+    "substitutes_max_viewed": 20,
 }
 
 

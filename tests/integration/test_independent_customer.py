@@ -76,6 +76,7 @@ TABLES: dict[str, Callable[[Customers], Rows]] = {
     "customer.order_counts": customers_orders.order_counts,
     "customer.order_intervals": customers_orders.order_intervals,
     "customer.second_products": customers_orders.second_products,
+    "customer.spending": customers_loyalty.spending,
     "customer.high_value": customers_loyalty.high_value,
     "customer.engagement": customers_audiences.engagement,
     "customer.audiences": customers_audiences.audiences,

@@ -642,13 +642,8 @@ def test_who_equals_the_last_of_the_top_is_in_too(tmp_path: Path) -> None:
     prices = {"a": "50", "b": "30", "c": "30", "d": "30", "e": "5", "f": "4"}
     lines = [line for c, price in prices.items() for line in orders(c, 3, price=price)]
     rows = one(tmp_path, "customer.high_value", lines, high_value_share=Decimal("0.3"))  # ⌈1.8⌉ = 2
-    found = by(rows, "customer_id")
-    assert {c: (r["basis"], r["rank"]) for c, r in found.items()} == {
-        "a": ("top_revenue", 1),
-        "b": ("top_revenue", 2),
-        "c": ("top_revenue", 3),
-        "d": ("top_revenue", 4),
-    }
+    found = by([row for row in rows if row["basis"] == "top_revenue"], "customer_id")
+    assert {c: r["rank"] for c, r in found.items()} == {"a": 1, "b": 2, "c": 3, "d": 4}
     assert (found["a"]["share"], found["a"]["all_net_sales"]) == (pytest.approx(50 / 149), 149)
 
 
@@ -667,7 +662,7 @@ def test_discounted_orders_above_the_average_order(tmp_path: Path) -> None:
         sale("6", days_ago(4), 1, "41", customer="just", discount="0.99"),
     ]
     rows = one(tmp_path, "customer.high_value", lines, high_value_share=Decimal("0.01"))
-    found = by(rows, "customer_id", "basis")
+    found = by([row for row in rows if row["basis"] != "predicted"], "customer_id", "basis")
     assert set(found) == {
         ("plain", "top_revenue"),
         ("big", "discount_above_average"),
@@ -675,6 +670,54 @@ def test_discounted_orders_above_the_average_order(tmp_path: Path) -> None:
     }
     big = found["big", "discount_above_average"]
     assert (big["is_top_revenue"], big["average_discounted_order_value"], big["aov"]) == (False, 50, Decimal("40.0017"))
+
+
+def test_who_is_predicted_to_spend_much_is_of_high_value_and_ranked_by_what_was_spent(tmp_path: Path) -> None:
+    prices = {"a": "50", "b": "30", "c": "20", "d": "20", "e": "5"}
+    lines = [line for c, price in prices.items() for line in orders(c, 3, price=price)]
+    lines.append(sale("r", days_ago(1), -1, "9", customer="e", order="R"))  # e returned more than was bought
+    built = build(tmp_path, {"sales": lines}, "customer.high_value", high_value_share=Decimal("0.2"))
+    said = {
+        "a": {"predicted_segment": "Low", "p_high": 0.1},
+        "b": {"predicted_segment": "Mid", "p_high": 0.3},
+        **{c: {"predicted_segment": "High", "p_high": 0.8, "expected_value": 70.0} for c in "cde"},
+    }
+    served = {"model_used": "logistic", "model_status": "promoted"}
+    changed(
+        built,
+        "customer.value_prediction",
+        lambda rows: [{**row, **served, **said[row["customer_id"]]} for row in rows],
+    )
+    rows = recomputed(built, "customer.high_value")
+    assert [(r["customer_id"], r["basis"], r["rank"]) for r in sorted(rows, key=lambda r: (r["basis"], r["rank"]))] == [
+        ("c", "predicted", 1),
+        ("d", "predicted", 2),
+        ("e", "predicted", 3),
+        ("a", "top_revenue", 1),
+    ]
+    found = by(rows, "customer_id")
+    assert (found["e"]["net_sales"], found["e"]["is_top_revenue"], found["e"]["expected_value"]) == (-4, False, 70)
+    assert (found["a"]["predicted_segment"], found["a"]["p_high"]) == (
+        "Low",
+        pytest.approx(0.1),
+    )  # likely to spend less
+
+
+def test_where_the_data_are_few_the_past_predicts_and_it_says_so(tmp_path: Path) -> None:
+    lines = [line for c, price in {"a": "50", "b": "1"}.items() for line in orders(c, 3, price=price)]
+    rows = by(one(tmp_path, "customer.high_value", lines), "customer_id", "basis")
+    assert {(r["model_used"], r["p_high"], r["expected_value"]) for r in rows.values()} == {
+        ("past_segment", None, None)
+    }
+    assert {c for c, basis in rows if basis == "predicted"} == {
+        c for (c, _), r in rows.items() if r["predicted_segment"] == "High"
+    }
+
+
+def test_the_profile_and_the_question_about_shipping_do_not_wait_for_a_model() -> None:
+    modelled = project().dependents(c.key for c in project().catalog.of_kind("model"))
+    assert "customer.high_value" in modelled
+    assert not {"customer.spending", "customer.profile", "questions.shipping_of_high_value_customers"} & set(modelled)
 
 
 # --- categories and groups ----------------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ import pytest
 from cxa_pipeline.pipeline.audit import audit_on_engine
 from tests.independent import metrics, shop, value_features
 from tests.independent.tables import OnEngine, Rows, project
+from tests.integration.test_models_customer import own
+from tests.integration.test_models_identities import broken, changed
 
-TABLES = ("customer.value_prediction", "customer.value_confusion")
+TABLES = ("customer.value_prediction", "customer.value_confusion", "customer.high_value")
 LABELS = ("future_net_sales", "half_horizon_net_sales")
 PARAMETERS = {**shop.PARAMETERS, "value_min_customers": 10}
 
@@ -52,7 +54,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnEngine]:
 def rules_broken(built: OnEngine) -> dict[str, list[str]]:
     contracts = [c for c in built.project.catalog if c.key in built.relations and c.key.startswith("customer.value_")]
     found = {c.key: audit_on_engine(built.engine, c, built.relations[c.key]) for c in contracts}
-    return {key: broken for key, results in found.items() if (broken := [r.rule for r in results if not r.passed])}
+    return {key: failed for key, results in found.items() if (failed := [r.rule for r in results if not r.passed])}
 
 
 def by_customer(rows: Rows, day: date) -> dict[str, Any]:
@@ -166,6 +168,17 @@ def test_the_rules_hold_and_a_small_shop_is_warned_of_its_baseline(built: OnEngi
     differences = built.identity("value_predictions_add_up")
     assert len(differences) > 10
     assert {row["difference"] for row in differences} == {0}
+
+
+def test_who_is_predicted_high_is_of_high_value_and_one_who_was_lost_is_found(built: OnEngine) -> None:
+    high = {r["customer_id"] for r in built.rows("customer.value_prediction") if r["predicted_segment"] == "High"}
+    rows = [r for r in built.rows("customer.high_value") if r["basis"] == "predicted"]
+    assert high and {row["customer_id"] for row in rows} == high
+    contract = built.project.catalog["customer.high_value"]
+    assert all(r.passed for r in audit_on_engine(built.engine, contract, built.relations[contract.key]))
+    mine = own(built)
+    changed(mine, "customer.high_value", lambda rows: [row for row in rows if row["basis"] != "predicted"])
+    assert broken(mine, "value_predictions_add_up") == {"customer.high_value": ["customers predicted High"]}
 
 
 def test_too_few_customers_of_a_class_leave_a_baseline(built: OnEngine) -> None:

@@ -81,6 +81,15 @@ def test_priorities_go_by_expected_value(shop_of_many: OnEngine) -> None:
     assert [row["priority"] for row in rows] == ["high"] * 3 + ["medium"] * 6 + ["low"] * 10
 
 
+def test_the_parameters_say_how_many_have_which_priority(shop_of_many: OnEngine) -> None:
+    mine = own(shop_of_many)
+    shares = {"priority_high_share": Decimal("0.5"), "priority_medium_share": Decimal("0.75")}
+    changed(mine, "core.parameters", lambda rows: [{**row, **shares} for row in rows])
+    rows = [row for row in recomputed(mine, TABLE) if row["priority"]]
+    rows.sort(key=lambda row: (-row["expected_value"], row["customer_id"]))
+    assert [row["priority"] for row in rows] == ["high"] * 9 + ["medium"] * 5 + ["low"] * 5
+
+
 def test_an_open_cart_comes_before_the_segment_if_it_is_worth_more(tmp_path: Path) -> None:
     lines = [line for name in ("dear", "cheap", "old") for line in orders(name, 40, 20, price="100")]
     given = {

@@ -42,7 +42,8 @@ class Case:
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     given = reference_shops.load(request.param)
     built = OnEngine(project(), tmp_path_factory.mktemp("shop"))
-    built.build(given.landed, given.parameters, "customer.value_prediction", "customer.value_confusion")
+    tables = ("customer.value_prediction", "customer.value_confusion", "customer.high_value")
+    built.build(given.landed, given.parameters, *tables)
     yield Case(request.param, given, built, *classes(given, HORIZONS[request.param]))
 
 
@@ -103,7 +104,7 @@ def test_the_rules_hold_and_a_served_baseline_is_warned_of(case: Case) -> None:
     broken = {
         (contract.key, result.rule)
         for contract in case.built.project.catalog
-        if contract.key.startswith("customer.value_") and contract.key in case.built.relations
+        if contract.key.startswith(("customer.value_", "customer.high_value")) and contract.key in case.built.relations
         for result in audit_on_engine(case.built.engine, contract, case.built.relations[contract.key])
         if not result.passed
     }

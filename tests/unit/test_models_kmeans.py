@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 from threadpoolctl import threadpool_limits
 
@@ -48,6 +49,13 @@ def test_centroids_are_the_means_of_their_points() -> None:
     found = kmeans.fit(given, 4)
     means = np.array([given[planted == at].mean(axis=0) for at in range(4)])
     assert np.allclose(found[np.lexsort(found.T)], means[np.lexsort(means.T)], rtol=0, atol=1e-12)
+
+
+def test_starts_that_are_tried_on_a_sample_find_as_good_centroids() -> None:
+    given = uniform(kmeans.START_ROWS + 5_000)
+    least = KMeans(5, n_init=20, random_state=1).fit(given).inertia_
+    centres = kmeans.fit(given, 5)
+    assert ((given - centres[kmeans.nearest(given, centres)]) ** 2).sum() <= 1.01 * least
 
 
 def test_centroids_are_continued_where_a_fresh_fit_is_hardly_better() -> None:
@@ -117,6 +125,14 @@ def test_silhouettes_by_a_sample_are_near_the_exact_ones() -> None:
     assert np.abs(sampled - exact).max() < 0.03
     assert abs(sampled.mean() - exact.mean()) < 0.003
     assert sampled[-1] == 0
+
+
+def test_silhouettes_by_a_sample_are_those_of_the_distances_to_it() -> None:
+    given, planted = blobs(3, each=500)
+    given += 20.0  # squares far from 0 have fewer digits left for the distance
+    chosen = kmeans._reference(planted, 3)
+    exact = kmeans._against(given, chosen, [planted], lambda some: kmeans.distances(some, given[chosen]), 10_000)[0]
+    assert np.abs(kmeans.silhouettes(given, planted, exact_rows=100) - exact).max() < 1e-3
 
 
 def test_sample_is_sorted_without_repetition_and_always_the_same() -> None:
@@ -231,7 +247,7 @@ def test_coordinates_of_thirty_orders_of_magnitude_are_finite_and_turn_back_into
 @pytest.mark.parametrize("planted", [3, *(pytest.param(k, marks=pytest.mark.slow) for k in (4, 5))])
 def test_the_number_that_was_planted_is_chosen(planted: int) -> None:
     given, _ = blobs(planted)
-    found = [diagnose(given, k) for k in candidates(given)]
+    found = diagnose(given, candidates(given))
     assert [d.k for d in found] == [3, 4, 5, 6, 7, 8]
     assert [v.k for v in choose(found) if v.is_chosen] == [planted]
     right = found[planted - 3]
@@ -241,7 +257,25 @@ def test_the_number_that_was_planted_is_chosen(planted: int) -> None:
 def test_inertia_is_the_sum_of_squared_distances_to_the_means_of_the_clusters() -> None:
     given, planted = blobs(4)
     means = np.array([given[planted == at].mean(axis=0) for at in range(4)])
-    assert diagnose(given, 4).inertia == pytest.approx(((given - means[planted]) ** 2).sum(), rel=1e-12)
+    assert diagnose(given, [4])[0].inertia == pytest.approx(((given - means[planted]) ** 2).sum(), rel=1e-12)
+
+
+def test_the_figures_of_a_number_do_not_depend_on_the_other_numbers() -> None:
+    given, _ = blobs(4)
+    assert diagnose(given, (3, 4, 5))[1] == diagnose(given, [4])[0]
+
+
+def test_a_resample_counts_a_customer_as_often_as_it_was_drawn() -> None:
+    """The fit of distinct rows with weights is that of repeated rows."""
+    given = uniform(300)
+    times = np.bincount(np.random.default_rng(3).integers(0, 300, 300), minlength=300)
+    drawn = np.flatnonzero(times)
+    weighted = kmeans.fit(given[drawn], 4, weights=times[drawn])
+    repeated = kmeans.fit(np.repeat(given, times, axis=0), 4)
+    inertia = [
+        ((given - centres[kmeans.nearest(given, centres)]) ** 2).sum(axis=1) @ times for centres in (weighted, repeated)
+    ]
+    assert inertia[0] == pytest.approx(inertia[1], rel=1e-3)
 
 
 def test_noise_is_less_stable_than_clusters() -> None:
@@ -261,7 +295,7 @@ def test_no_more_clusters_than_distinct_points() -> None:
 
 
 def test_as_many_clusters_as_distinct_points_have_figures() -> None:
-    found = diagnose(np.repeat(uniform(3), 20, axis=0), 3)
+    (found,) = diagnose(np.repeat(uniform(3), 20, axis=0), [3])
     assert (found.silhouette, found.stability) == (1, 1)
     assert found.inertia == pytest.approx(0, abs=1e-20)
 
@@ -467,6 +501,6 @@ def test_silhouettes_of_online_retail() -> None:
     }
     assert len(orders) == 4338
     found = points(values, learn(values, set(values)))
-    diagnostics = [diagnose(found, k) for k in range(2, 9)]
+    diagnostics = diagnose(found, range(2, 9))
     assert [round(d.silhouette, 3) for d in diagnostics[:3]] == [0.436, 0.340, 0.339]
     assert [v.k for v in choose(diagnostics[1:]) if v.is_chosen] == [3]

@@ -82,7 +82,7 @@ def _judged(points: Points, fixed: int | None, before: int | None) -> list[dict[
         few = len(points) < kmeans_choice.LEAST_ROWS
         reason = f"fewer than {kmeans_choice.LEAST_ROWS} customers" if few else "all customers are alike"
         return [{"k": 1, "is_chosen": True, "reason": reason, "is_fallback": True}]
-    found = [kmeans_choice.diagnose(points, k) for k in numbers]
+    found = kmeans_choice.diagnose(points, numbers)
     verdicts = kmeans_choice.choose(found, fixed, before)
     return [{**asdict(d), **asdict(v), "is_fallback": False} for d, v in zip(found, verdicts, strict=True)]
 

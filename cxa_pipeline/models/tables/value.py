@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxa_pipeline.models.tables.value_inputs import NUMBERS, as_sample, rows_of
+from cxa_pipeline.models.tables.value_inputs import NUMBERS, as_sample, hashes, rows_of
 from cxa_pipeline.models.value_encoding import Encoder
 from cxa_pipeline.models.value_labels import Codes, Thresholds, classify, learn
 from cxa_pipeline.models.value_leakage import ShuffleTest, shuffle_test, strongest_correlation
@@ -65,7 +65,7 @@ def models(value_features: pd.DataFrame, value_cutoffs: pd.DataFrame, value_life
             "test_cutoff_date": test["cutoff_date"].iloc[0],
             "fitted_rows": len(used),
             "status": "trained" if can_train(classify(used.future, thresholds)) else "too_few_of_a_class",
-            **_leakage(latest, test, thresholds),
+            **_leakage(fitted, latest, test, thresholds),
         }
         if common["status"] == "trained":
             rows = _candidates(fitted, as_sample(rows_of("choice", *inputs)))
@@ -86,8 +86,9 @@ def _candidates(fitted: Sample, check: Sample) -> list[dict[str, Any]]:
     ]
 
 
-def _leakage(train_rows: pd.DataFrame, test_rows: pd.DataFrame, thresholds: Thresholds) -> dict[str, Any]:
-    fitted = as_sample(train_rows)
+def _leakage(
+    fitted: Sample, train_rows: pd.DataFrame, test_rows: pd.DataFrame, thresholds: Thresholds
+) -> dict[str, Any]:
     feature, correlation = strongest_correlation(fitted.features.numbers, fitted.future)
     shuffled = shuffled_labels(train_rows, test_rows, thresholds)
     return {
@@ -127,5 +128,5 @@ def shuffled_labels(
 
 
 def _some(rows: pd.DataFrame) -> pd.DataFrame:
-    order = np.argsort(as_sample(rows).hash, kind="stable")
+    order = np.argsort(hashes(rows), kind="stable")
     return rows.iloc[np.sort(order[:SHUFFLE_ROWS])]

@@ -18,7 +18,7 @@ from cxa_pipeline.models.gamma_gamma import GammaGammaParameters
 from cxa_pipeline.models.lifetime_prediction import expected_orders, outlook
 from cxa_pipeline.models.value_baselines import Known
 from cxa_pipeline.models.value_encoding import Features
-from cxa_pipeline.models.value_labels import Floats
+from cxa_pipeline.models.value_labels import Codes, Floats
 from cxa_pipeline.models.value_training import Sample
 
 if TYPE_CHECKING:
@@ -132,8 +132,13 @@ def as_sample(found: pd.DataFrame, numbers: Sequence[str] = NUMBERS, texts: Sequ
         Known(_floats(found, "past_net_sales"), _floats(found, "expected_value")),
         _floats(found, "future_net_sales"),
         _floats(found, "half_horizon_net_sales"),
-        np.array([zlib.crc32(str(i).encode()) for i in ids], dtype=np.int64),
+        hashes(found),
     )
+
+
+def hashes(found: pd.DataFrame) -> Codes:
+    """A number of each row's customer that says nothing about them, (n,)."""
+    return np.array([zlib.crc32(str(i).encode()) for i in found["customer_id"].to_numpy(dtype=object)], dtype=np.int64)
 
 
 def _floats(frame: pd.DataFrame, name: str) -> Floats:

@@ -77,5 +77,6 @@ def _figures(found: pd.DataFrame, actual: Codes, predicted: Codes) -> Iterator[F
 
 
 def _codes(segments: pd.Series[Any]) -> Codes:
-    place = {name: code for code, name in enumerate(SEGMENTS)}
-    return np.array([place[name] for name in segments], dtype=np.int64)
+    import pandas as pd
+
+    return np.asarray(pd.Categorical(segments, categories=SEGMENTS).codes, dtype=np.int64)
