@@ -5,11 +5,11 @@
 -- that entered here and bought. Events without a page (sales that joined a visit) have none.
 with events as (
     select
-        a.session_id,
-        a.page_url,
-        a.page_type
-    from core.activity as a
-    where a.session_id is not null
+        e.visit_number,
+        e.page_type_number,
+        e.page_url_number
+    from behavior.numbered_events as e
+    where e.visit_number > 0
 ),
 
 visits as (
@@ -25,52 +25,113 @@ visits as (
     from core.visits as v
 ),
 
-hits as (
-    select 'page_type' as level, e.session_id, e.page_type as page, 1 as hit
-    from events as e
-    inner join visits as v on e.session_id = v.session_id
-    where e.page_type is not null
-    union all
-    select 'page_url' as level, e.session_id, e.page_url as page, 1 as hit
-    from events as e
-    inner join visits as v on e.session_id = v.session_id
-    where e.page_url is not null
-    union all
-    select 'page_type' as level, v.session_id, v.entry_page_type as page, 0 as hit
-    from visits as v
-    where v.entry_page_type is not null
-    union all
-    select 'page_type' as level, v.session_id, v.exit_page_type as page, 0 as hit
-    from visits as v
-    where v.exit_page_type is not null
-    union all
-    select 'page_url' as level, v.session_id, v.entry_page_url as page, 0 as hit
-    from visits as v
-    where v.entry_page_url is not null
-    union all
-    select 'page_url' as level, v.session_id, v.exit_page_url as page, 0 as hit
-    from visits as v
-    where v.exit_page_url is not null
+names as (
+    select
+        n.level,
+        n.name,
+        n.number
+    from behavior.numbered_names as n
 ),
 
-seen as (
+ends as (
     select
-        h.level,
-        h.session_id,
-        h.page,
-        sum(h.hit) as hits
-    from hits as h
-    group by h.level, h.session_id, h.page
+        n.visit_number,
+        t1.number as entry_page_type_number,
+        t2.number as exit_page_type_number,
+        u1.number as entry_page_url_number,
+        u2.number as exit_page_url_number
+    from visits as v
+    inner join behavior.numbered_visits as n on v.session_id = n.session_id
+    left join names as t1 on v.entry_page_type = t1.name and t1.level = 'page_type'
+    left join names as t2 on v.exit_page_type = t2.name and t2.level = 'page_type'
+    left join names as u1 on v.entry_page_url = u1.name and u1.level = 'page_url'
+    left join names as u2 on v.exit_page_url = u2.name and u2.level = 'page_url'
+),
+
+-- visits and the pages that they saw, each once
+seen_types as (
+    select
+        e.visit_number,
+        e.page_type_number as number
+    from events as e
+    where e.page_type_number is not null
+    union
+    select
+        v.visit_number,
+        v.entry_page_type_number as number
+    from ends as v
+    where v.entry_page_type_number is not null
+    union
+    select
+        v.visit_number,
+        v.exit_page_type_number as number
+    from ends as v
+    where v.exit_page_type_number is not null
+),
+
+seen_urls as (
+    select
+        e.visit_number,
+        e.page_url_number as number
+    from events as e
+    where e.page_url_number is not null
+    union
+    select
+        v.visit_number,
+        v.entry_page_url_number as number
+    from ends as v
+    where v.entry_page_url_number is not null
+    union
+    select
+        v.visit_number,
+        v.exit_page_url_number as number
+    from ends as v
+    where v.exit_page_url_number is not null
+),
+
+saw as (
+    select
+        'page_type' as level,
+        s.number,
+        count(*) as sessions
+    from seen_types as s
+    group by s.number
+    union all
+    select
+        'page_url' as level,
+        s.number,
+        count(*) as sessions
+    from seen_urls as s
+    group by s.number
+),
+
+hits as (
+    select
+        'page_type' as level,
+        e.page_type_number as number,
+        count(*) as hits
+    from events as e
+    where e.page_type_number is not null
+    group by e.page_type_number
+    union all
+    select
+        'page_url' as level,
+        e.page_url_number as number,
+        count(*) as hits
+    from events as e
+    where e.page_url_number is not null
+    group by e.page_url_number
 ),
 
 pages as (
     select
         s.level,
-        s.page,
-        count(*) as sessions,
-        sum(s.hits) as hits
-    from seen as s
-    group by s.level, s.page
+        n.name as page,
+        s.sessions,
+        coalesce(h.hits, 0) as hits
+    from saw as s
+    inner join names as n on s.level = n.level and s.number = n.number
+    left join hits as h on s.level = h.level and s.number = h.number
 ),
 
 ranked as (

@@ -28,216 +28,64 @@ months as (
     where d.day between c.first_interaction_date and c.as_of_date
 ),
 
--- visits, visitors and goods as numbers, which sort faster than texts; a kind is what breakdowns see
+names as (
+    select
+        n.level,
+        n.name,
+        n.number
+    from behavior.numbered_names as n
+),
+
 kinds as (
     select
         k.device_type,
         k.location,
         k.channel,
-        row_number() over (order by k.device_type, k.location, k.channel) as kind
-    from (select distinct v.device_type, v.location, v.channel from core.visits as v) as k
+        k.kind_number as kind
+    from behavior.numbered_kinds as k
 ),
 
-visitors as (
+shelves as (
     select
-        v.visitor_id,
-        row_number() over (order by v.visitor_id) as visitor
-    from (select distinct s.visitor_id from core.visits as s) as v
-),
-
-visits as (
-    select
-        s.session_id,
-        v.visitor,
-        k.kind,
-        row_number() over (order by s.session_id) as visit
-    from core.visits as s
-    inner join visitors as v on s.visitor_id = v.visitor_id
-    inner join kinds as k
-        on s.device_type = k.device_type and s.location = k.location and s.channel = k.channel
+        g.category,
+        row_number() over (order by g.category) as shelf
+    from (select distinct p.category from core.products as p where p.product_type = 'goods') as g
 ),
 
 goods as (
     select
-        p.product_id,
-        p.category,
-        row_number() over (order by p.product_id) as product
+        n.number as product,
+        s.category,
+        s.shelf
     from core.products as p
+    inner join names as n on p.product_id = n.name and n.level = 'product'
+    inner join shelves as s on p.category = s.category
     where p.product_type = 'goods'
+),
+
+steps as (
+    select
+        n.number,
+        s.step
+    from names as n
+    inner join (values ('view', 1), ('cart', 2), ('purchase', 3)) as s(event_type, step)
+        on n.name = s.event_type and n.level = 'event_type'
 ),
 
 events as (
     select
-        coalesce(s.visitor, v.visitor) as visitor,
-        s.visit,
+        e.visitor_number as visitor,
+        case when e.visit_number > 0 then e.visit_number end as visit,
         g.product,
-        s.kind,
-        case a.event_type when 'view' then 1 when 'cart' then 2 else 3 end as step,
-        a.occurred_at,
-        a.occurred_month as month
-    from core.activity as a
+        case when e.visit_number > 0 then e.kind_number end as kind,
+        s.step,
+        e.occurred_at,
+        e.occurred_month as month
+    from behavior.numbered_events as e
     cross join clock as c
-    left join visits as s on a.session_id = s.session_id
-    left join visitors as v on a.visitor_id = v.visitor_id
-    left join goods as g on a.product_id = g.product_id
-    where a.event_type in ('view', 'cart', 'purchase') and a.occurred_date >= c.first_interaction_date
-),
-
--- carts and purchases in each scope, and the purchase that follows a cart
-later_steps as (
-    select
-        'session' as scope,
-        e.visit as unit,
-        0 as product,
-        e.step,
-        e.occurred_at
-    from events as e
-    where e.step > 1 and e.visit is not null
-    union all
-    select
-        'visitor' as scope,
-        e.visitor as unit,
-        0 as product,
-        e.step,
-        e.occurred_at
-    from events as e
-    where e.step > 1 and e.visitor is not null
-    union all
-    select
-        'visitor_product' as scope,
-        e.visitor as unit,
-        e.product,
-        e.step,
-        e.occurred_at
-    from events as e
-    where e.step > 1 and e.visitor is not null and e.product is not null
-),
-
-decisions as (
-    select
-        d.scope,
-        d.unit,
-        d.product,
-        d.step,
-        d.occurred_at,
-        min(case when d.step = 3 then d.occurred_at end) over (
-            partition by d.scope, d.unit, d.product order by d.occurred_at, d.step
-            rows between current row and unbounded following
-        ) as next_purchase_at
-    from later_steps as d
-),
-
--- only units with a cart or a purchase can get further than the view
-walks as (
-    select
-        d.scope,
-        d.unit,
-        d.product,
-        d.step,
-        d.occurred_at,
-        null::date as month,
-        d.next_purchase_at
-    from decisions as d
-    union all
-    select
-        'session' as scope,
-        e.visit as unit,
-        0 as product,
-        e.step,
-        e.occurred_at,
-        e.month,
-        null as next_purchase_at
-    from events as e
-    where e.step = 1
-        and exists (select 1 from decisions as d where d.scope = 'session' and d.unit = e.visit)
-    union all
-    select
-        'visitor' as scope,
-        e.visitor as unit,
-        0 as product,
-        e.step,
-        e.occurred_at,
-        e.month,
-        null as next_purchase_at
-    from events as e
-    where e.step = 1
-        and exists (select 1 from decisions as d where d.scope = 'visitor' and d.unit = e.visitor)
-    union all
-    select
-        'visitor_product' as scope,
-        e.visitor as unit,
-        e.product,
-        e.step,
-        e.occurred_at,
-        e.month,
-        null as next_purchase_at
-    from events as e
-    where e.step = 1
-        and exists (
-            select 1
-            from decisions as d
-            where d.scope = 'visitor_product' and d.unit = e.visitor and d.product = e.product
-        )
-),
-
-seen as (
-    select
-        w.scope,
-        w.unit,
-        w.product,
-        w.step,
-        w.occurred_at,
-        w.month,
-        min(case when w.step = 2 then w.occurred_at end) over ahead as next_cart_at,
-        min(case when w.step = 2 then w.next_purchase_at end) over ahead as next_cart_purchase_at,
-        min(case when w.step = 3 then w.occurred_at end) over ahead as next_purchase_at,
-        max(case when w.step = 1 then w.occurred_at end) over behind as last_view_at
-    from walks as w
-    window
-        ahead as (
-            partition by w.scope, w.unit, w.product order by w.occurred_at, w.step
-            rows between current row and unbounded following
-        ),
-        behind as (
-            partition by w.scope, w.unit, w.product order by w.occurred_at, w.step
-            rows between unbounded preceding and current row
-        )
-),
-
-attempts as (
-    select
-        s.scope,
-        s.unit,
-        s.product,
-        s.month,
-        s.occurred_at as view_at,
-        case when s.next_cart_at <= s.occurred_at + c.time_limit then s.next_cart_at end as cart_at,
-        case when s.next_cart_purchase_at <= s.occurred_at + c.time_limit then s.next_cart_purchase_at end
-            as purchase_at,
-        case when s.next_purchase_at <= s.occurred_at + c.time_limit then s.next_purchase_at end as bought_at
-    from seen as s
-    cross join clock as c
-    where s.step = 1
-),
-
--- of units that got further, the earliest attempt of each depth: a later view has no earlier cart or
--- purchase, so that the minima of one depth belong to one attempt
-depths as (
-    select
-        a.scope,
-        a.unit,
-        a.product,
-        a.month,
-        min(a.view_at) filter (where a.cart_at is not null) as carted_view_at,
-        min(a.cart_at) as cart_at,
-        min(a.view_at) filter (where a.purchase_at is not null) as purchased_view_at,
-        min(a.cart_at) filter (where a.purchase_at is not null) as purchased_cart_at,
-        min(a.purchase_at) as purchase_at,
-        min(a.view_at) filter (where a.bought_at is not null) as bought_view_at,
-        min(a.bought_at) as bought_at
-    from attempts as a
-    where a.cart_at is not null or a.bought_at is not null
-    group by a.scope, a.unit, a.product, a.month
+    inner join steps as s on e.event_type_number = s.number
+    left join goods as g on e.product_number = g.product
+    where e.occurred_date >= c.first_interaction_date
 ),
 
 -- the kind of the visit at a view; two views of a visitor at the same moment: the first in the order of kinds
@@ -251,38 +99,10 @@ touches as (
     group by e.visitor, e.occurred_at
 ),
 
-visit_kinds as (
-    select
-        v.visit,
-        v.kind
-    from visits as v
-),
-
-outcomes as (
-    select
-        d.scope,
-        d.unit,
-        d.product,
-        d.month,
-        coalesce(d.purchased_view_at, d.carted_view_at) as view_at,
-        case when d.purchase_at is null then d.cart_at else d.purchased_cart_at end as cart_at,
-        d.purchase_at,
-        d.bought_view_at,
-        d.bought_at,
-        coalesce(t.kind, v.kind) as kind,
-        coalesce(b.kind, v.kind) as bought_kind
-    from depths as d
-    left join visit_kinds as v on d.scope = 'session' and d.unit = v.visit
-    left join touches as t
-        on d.scope <> 'session'
-        and d.unit = t.visitor
-        and coalesce(d.purchased_view_at, d.carted_view_at) = t.occurred_at
-    left join touches as b on d.scope <> 'session' and d.unit = b.visitor and d.bought_view_at = b.occurred_at
-),
-
+-- scopes: 1 session, 2 visitor, 3 visitor and product
 first_views as (
     select
-        'session' as scope,
+        1 as scope,
         e.visit as unit,
         0 as product,
         e.month,
@@ -294,7 +114,7 @@ first_views as (
     group by e.visit, e.month
     union all
     select
-        'visitor' as scope,
+        2 as scope,
         e.visitor as unit,
         0 as product,
         e.month,
@@ -306,7 +126,7 @@ first_views as (
     group by e.visitor, e.month
     union all
     select
-        'visitor_product' as scope,
+        3 as scope,
         e.visitor as unit,
         e.product,
         e.month,
@@ -323,8 +143,8 @@ units as (
         f.scope,
         f.month,
         f.product,
-        f.scope <> 'session' and coalesce(o.view_at, f.view_at) + c.time_limit > c.data_end_at as is_young,
-        f.scope <> 'session' and coalesce(o.bought_view_at, f.view_at) + c.time_limit > c.data_end_at
+        f.scope > 1 and coalesce(o.view_at, f.view_at) + c.time_limit > c.data_end_at as is_young,
+        f.scope > 1 and coalesce(o.bought_view_at, f.view_at) + c.time_limit > c.data_end_at
             as is_bought_young,
         o.cart_at is not null as is_carted,
         o.purchase_at is not null as is_purchased,
@@ -334,7 +154,7 @@ units as (
             as bought_kind
     from first_views as f
     cross join clock as c
-    left join outcomes as o
+    left join behavior.funnel_outcomes as o
         on f.scope = o.scope and f.unit = o.unit and f.product = o.product and f.month = o.month
     left join touches as t
         on case when f.low_kind < f.high_kind then f.unit end = t.visitor and f.view_at = t.occurred_at
@@ -344,7 +164,7 @@ counted as (
     select
         u.scope,
         u.month,
-        g.category,
+        g.shelf,
         u.kind,
         u.bought_kind,
         count(*) as viewed,
@@ -361,14 +181,14 @@ counted as (
         count(*) filter (where not u.is_bought_young and u.is_bought) as bought_mature
     from units as u
     left join goods as g on u.product = g.product
-    group by u.scope, u.month, g.category, u.kind, u.bought_kind
+    group by u.scope, u.month, g.shelf, u.kind, u.bought_kind
 ),
 
 reached as (
     select
         n.scope,
         n.month,
-        n.category,
+        n.shelf,
         n.kind,
         false as cart_optional,
         s.step,
@@ -382,7 +202,7 @@ reached as (
     select
         n.scope,
         n.month,
-        n.category,
+        n.shelf,
         n.bought_kind as kind,
         true as cart_optional,
         s.step,
@@ -393,94 +213,23 @@ reached as (
     cross join (values (1), (3)) as s(step)
 ),
 
--- seconds from the step before, of units that got there
-waits as (
-    select
-        o.scope,
-        o.month,
-        g.category,
-        o.kind,
-        false as cart_optional,
-        2 as step,
-        extract(epoch from o.cart_at - o.view_at) as seconds
-    from outcomes as o
-    left join goods as g on o.product = g.product
-    where o.cart_at is not null
-    union all
-    select
-        o.scope,
-        o.month,
-        g.category,
-        o.kind,
-        false as cart_optional,
-        3 as step,
-        extract(epoch from o.purchase_at - o.cart_at) as seconds
-    from outcomes as o
-    left join goods as g on o.product = g.product
-    where o.purchase_at is not null
-    union all
-    select
-        o.scope,
-        o.month,
-        g.category,
-        o.bought_kind as kind,
-        true as cart_optional,
-        3 as step,
-        extract(epoch from o.bought_at - o.bought_view_at) as seconds
-    from outcomes as o
-    left join goods as g on o.product = g.product
-    where o.bought_at is not null
-),
-
--- purchases: with a view before them in the window, with a view and then a cart
-reasons as (
-    select
-        s.scope,
-        s.unit,
-        s.product,
-        s.step,
-        s.occurred_at,
-        s.last_view_at,
-        max(case when s.step = 2 then s.last_view_at end) over (
-            partition by s.scope, s.unit, s.product order by s.occurred_at, s.step
-            rows between unbounded preceding and current row
-        ) as last_carted_view_at
-    from seen as s
-    where s.step > 1
-),
-
-explained as (
-    select
-        r.scope,
-        r.unit,
-        r.product,
-        r.occurred_at,
-        coalesce(min(r.last_view_at) + min(c.time_limit) >= r.occurred_at, false) as is_viewed,
-        coalesce(min(r.last_carted_view_at) + min(c.time_limit) >= r.occurred_at, false) as is_carted
-    from reasons as r
-    cross join clock as c
-    where r.step = 3
-    group by r.scope, r.unit, r.product, r.occurred_at
-),
-
 purchases as (
     select
-        s.visit,
-        coalesce(s.visitor, v.visitor) as visitor,
+        case when e.visit_number > 0 then e.visit_number end as visit,
+        e.visitor_number as visitor,
         g.product,
         g.category,
-        a.occurred_at,
-        a.occurred_month as month,
-        coalesce(k.device_type, a.device_type) as device_type,
-        coalesce(k.location, a.location) as location,
-        coalesce(k.channel, 'unknown') as channel
-    from core.activity as a
+        e.occurred_at,
+        e.occurred_month as month,
+        k.device_type,
+        k.location,
+        k.channel
+    from behavior.numbered_events as e
     cross join clock as c
-    left join visits as s on a.session_id = s.session_id
-    left join visitors as v on a.visitor_id = v.visitor_id
-    left join kinds as k on s.kind = k.kind
-    left join goods as g on a.product_id = g.product_id
-    where a.event_type = 'purchase' and a.occurred_date >= c.first_interaction_date
+    inner join steps as s on e.event_type_number = s.number and s.step = 3
+    inner join kinds as k on e.kind_number = k.kind
+    left join goods as g on e.product_number = g.product
+    where e.occurred_date >= c.first_interaction_date
 ),
 
 judged as (
@@ -495,13 +244,13 @@ judged as (
         count(*) filter (where not coalesce(x.is_viewed, false)) as orphan_purchases,
         count(*) filter (where x.is_viewed and not x.is_carted) as direct_purchases
     from purchases as p
-    cross join (values ('session'), ('visitor'), ('visitor_product')) as s(scope)
-    left join explained as x
+    cross join (values (1), (2), (3)) as s(scope)
+    left join behavior.funnel_purchases as x
         on s.scope = x.scope
-        and case when s.scope = 'session' then p.visit else p.visitor end = x.unit
-        and case when s.scope = 'visitor_product' then p.product else 0 end = x.product
+        and case when s.scope = 1 then p.visit else p.visitor end = x.unit
+        and case when s.scope = 3 then p.product else 0 end = x.product
         and p.occurred_at = x.occurred_at
-    where s.scope <> 'visitor_product' or p.product is not null
+    where s.scope < 3 or p.product is not null
     group by s.scope, p.month, p.category, p.device_type, p.location, p.channel
 ),
 
@@ -521,7 +270,7 @@ reached_by_member as (
             when 'device_type' then coalesce(k.device_type, 'unknown')
             when 'location' then coalesce(k.location, 'Unknown')
             when 'channel' then coalesce(k.channel, 'unknown')
-            else r.category
+            else h.category
         end as breakdown_value,
         r.step,
         r.units_reached,
@@ -530,7 +279,8 @@ reached_by_member as (
     from reached as r
     cross join breakdowns as b
     left join kinds as k on r.kind = k.kind
-    where b.breakdown <> 'category' or r.scope = 'visitor_product'
+    left join shelves as h on r.shelf = h.shelf
+    where b.breakdown <> 'category' or r.scope = 3
 ),
 
 unit_figures as (
@@ -551,44 +301,6 @@ unit_figures as (
     )
 ),
 
-waits_by_member as (
-    select
-        w.scope,
-        w.cart_optional,
-        w.month,
-        b.breakdown,
-        case b.breakdown
-            when 'all' then 'all'
-            when 'device_type' then coalesce(k.device_type, 'unknown')
-            when 'location' then coalesce(k.location, 'Unknown')
-            when 'channel' then coalesce(k.channel, 'unknown')
-            else w.category
-        end as breakdown_value,
-        w.step,
-        w.seconds
-    from waits as w
-    cross join breakdowns as b
-    left join kinds as k on w.kind = k.kind
-    where b.breakdown <> 'category' or w.scope = 'visitor_product'
-),
-
-wait_figures as (
-    select
-        w.scope,
-        w.cart_optional,
-        w.month,
-        w.breakdown,
-        w.breakdown_value,
-        w.step,
-        percentile_cont(0.5) within group (order by w.seconds::double precision) as median_seconds,
-        sum(w.seconds)::double precision / nullif(count(*), 0) as mean_seconds
-    from waits_by_member as w
-    group by grouping sets (
-        (w.scope, w.cart_optional, w.breakdown, w.breakdown_value, w.step, w.month),
-        (w.scope, w.cart_optional, w.breakdown, w.breakdown_value, w.step)
-    )
-),
-
 purchases_by_member as (
     select
         j.scope,
@@ -606,7 +318,7 @@ purchases_by_member as (
         j.direct_purchases
     from judged as j
     cross join breakdowns as b
-    where b.breakdown <> 'category' or j.scope = 'visitor_product'
+    where b.breakdown <> 'category' or j.scope = 3
 ),
 
 purchase_figures as (
@@ -630,7 +342,7 @@ members as (
         s.scope,
         'all' as breakdown,
         'all' as breakdown_value
-    from (values ('session'), ('visitor'), ('visitor_product')) as s(scope)
+    from (values (1), (2), (3)) as s(scope)
     union
     select
         u.scope,
@@ -707,7 +419,7 @@ filled as (
         and s.breakdown = u.breakdown
         and s.breakdown_value = u.breakdown_value
         and s.place = u.step
-    left join wait_figures as w
+    left join behavior.funnel_waits as w
         on s.scope = w.scope
         and s.cart_optional = w.cart_optional
         and s.month is not distinct from w.month
@@ -776,7 +488,7 @@ intervals as (
 
 final as (
     select
-        m.scope,
+        s.scope,
         m.cart_optional,
         m.period_name,
         m.month,
@@ -818,6 +530,8 @@ final as (
         'first_touch' as attribution,
         i.low_n
     from compared as m
+    inner join (values (1, 'session'), (2, 'visitor'), (3, 'visitor_product')) as s(number, scope)
+        on m.scope = s.number
     inner join intervals as i
         on m.scope = i.scope
         and m.cart_optional = i.cart_optional

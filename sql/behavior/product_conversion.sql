@@ -31,14 +31,22 @@ months as (
     where d.day between c.first_interaction_date and c.as_of_date
 ),
 
--- sessions, visitors and goods as numbers, which sort faster than texts
+names as (
+    select
+        n.level,
+        n.name,
+        n.number
+    from behavior.numbered_names as n
+),
+
 goods as (
     select
         p.product_id,
         p.product_name,
         p.category,
-        row_number() over (order by p.product_id) as product
+        n.number as product
     from core.products as p
+    inner join names as n on p.product_id = n.name and n.level = 'product'
     where p.product_type = 'goods'
 ),
 
@@ -57,42 +65,39 @@ shelves as (
     inner join categories as c on g.category = c.category
 ),
 
-visitors as (
-    select
-        v.visitor_id,
-        row_number() over (order by v.visitor_id) as visitor
-    from (select distinct a.visitor_id from core.visits as a) as v
-),
-
 visits as (
     select
-        v.session_id,
-        n.visitor,
-        row_number() over (order by v.session_id) as visit,
+        v.visit_number as visit,
         v.session_month as month,
         v.session_date >= c.recent_from as is_recent,
-        v.purchases > 0 as is_bought
-    from core.visits as v
+        v.is_converted as is_bought
+    from behavior.numbered_visits as v
     cross join clock as c
-    inner join visitors as n on v.visitor_id = n.visitor_id
+),
+
+steps as (
+    select
+        n.number,
+        s.step
+    from names as n
+    inner join (values ('view', 1), ('cart', 2), ('purchase', 3)) as s(event_type, step)
+        on n.name = s.event_type and n.level = 'event_type'
 ),
 
 events as (
     select
-        coalesce(s.visitor, v.visitor) as visitor,
-        s.visit,
-        s.is_recent as is_visit_recent,
-        g.product,
-        case a.event_type when 'view' then 1 when 'cart' then 2 else 3 end as step,
-        a.occurred_at,
-        a.occurred_month as month,
-        a.occurred_date >= c.recent_from as is_recent
-    from core.activity as a
+        e.visitor_number as visitor,
+        case when e.visit_number > 0 then e.visit_number end as visit,
+        e.product_number as product,
+        s.step,
+        e.occurred_at,
+        e.occurred_month as month,
+        e.occurred_date >= c.recent_from as is_recent
+    from behavior.numbered_events as e
     cross join clock as c
-    inner join goods as g on a.product_id = g.product_id
-    left join visits as s on a.session_id = s.session_id
-    left join visitors as v on a.visitor_id = v.visitor_id
-    where a.event_type in ('view', 'cart', 'purchase') and a.occurred_date >= c.first_interaction_date
+    inner join steps as s on e.event_type_number = s.number
+    inner join goods as g on e.product_number = g.product
+    where e.occurred_date >= c.first_interaction_date
 ),
 
 -- carts with the purchase that follows; only with a cart or a purchase does a visitor get past the view
@@ -152,49 +157,53 @@ seen as (
     )
 ),
 
+-- what became of the views: rows only where something did, or still may
 outcomes as (
     select
         s.visitor,
         s.product,
         s.month,
         s.is_recent,
+        false as is_young,
         bool_or(s.next_cart_at <= s.occurred_at + c.time_limit) as is_carted,
         bool_or(s.next_cart_purchase_at <= s.occurred_at + c.time_limit) as is_cart_bought,
         bool_or(s.next_purchase_at <= s.occurred_at + c.time_limit) as is_bought
     from seen as s
     cross join clock as c
     where s.step = 1
+        and (
+            s.next_cart_at <= s.occurred_at + c.time_limit
+            or s.next_purchase_at <= s.occurred_at + c.time_limit
+        )
     group by s.visitor, s.product, s.month, s.is_recent
-),
-
-viewed as (
-    select
+    union all
+    select distinct
         e.visitor,
         e.product,
         e.month,
         e.is_recent,
-        max(e.occurred_at) as last_view_at
+        true as is_young,
+        false as is_carted,
+        false as is_cart_bought,
+        false as is_bought
     from events as e
-    where e.step = 1 and e.visitor is not null
-    group by e.visitor, e.product, e.month, e.is_recent
+    cross join clock as c
+    where e.step = 1 and e.visitor is not null and e.occurred_at + c.time_limit > c.data_end_at
 ),
 
 parts as (
     select
-        v.visitor,
+        o.visitor,
         s.shelf,
-        v.product,
-        v.month,
-        v.is_recent,
-        v.last_view_at + c.time_limit > c.data_end_at as is_young,
-        coalesce(o.is_carted, false) as is_carted,
+        o.product,
+        o.month,
+        o.is_recent,
+        o.is_young,
+        o.is_carted,
         coalesce(o.is_cart_bought, false) as is_cart_bought,
-        coalesce(o.is_bought, false) as is_bought
-    from viewed as v
-    cross join clock as c
-    inner join shelves as s on v.product = s.product
-    left join outcomes as o
-        on v.visitor = o.visitor and v.product = o.product and v.month = o.month and v.is_recent = o.is_recent
+        o.is_bought
+    from outcomes as o
+    inner join shelves as s on o.product = s.product
 ),
 
 -- one row per visitor, product and period
@@ -267,14 +276,13 @@ all_visitors as (
     group by s.span, s.visitor, s.month
 ),
 
-people as (
+got_further as (
     select
         'product' as scope,
         p.span,
         p.month,
         p.shelf,
         p.product,
-        count(*) as viewers,
         count(*) filter (where p.is_carted) as cart_adders,
         count(*) filter (where p.is_cart_bought) as cart_buyers,
         count(*) filter (where p.is_bought) as buyers,
@@ -288,7 +296,6 @@ people as (
         s.month,
         s.shelf,
         0 as product,
-        count(*) as viewers,
         count(*) filter (where s.is_carted) as cart_adders,
         count(*) filter (where s.is_cart_bought) as cart_buyers,
         count(*) filter (where s.is_bought) as buyers,
@@ -302,7 +309,6 @@ people as (
         a.month,
         0 as shelf,
         0 as product,
-        count(*) as viewers,
         count(*) filter (where a.is_carted) as cart_adders,
         count(*) filter (where a.is_cart_bought) as cart_buyers,
         count(*) filter (where a.is_bought) as buyers,
@@ -311,20 +317,172 @@ people as (
     group by a.span, a.month
 ),
 
--- events, and sessions with a view; all sessions count for all goods together
-session_products as (
+-- who looked, each visitor once
+product_views as (
     select
-        e.visit,
-        g.shelf,
+        e.visitor,
         e.product,
         e.month,
-        e.is_visit_recent as is_recent,
+        bool_or(e.is_recent) as is_recent
+    from events as e
+    where e.step = 1 and e.visitor is not null
+    group by e.visitor, e.product, e.month
+),
+
+shelf_views as (
+    select
+        v.visitor,
+        s.shelf,
+        v.month,
+        bool_or(v.is_recent) as is_recent
+    from product_views as v
+    inner join shelves as s on v.product = s.product
+    group by v.visitor, s.shelf, v.month
+),
+
+all_views as (
+    select
+        v.visitor,
+        v.month,
+        bool_or(v.is_recent) as is_recent
+    from shelf_views as v
+    group by v.visitor, v.month
+),
+
+viewers as (
+    select
+        'month' as span,
+        v.month,
+        0 as shelf,
+        v.product,
+        count(*) as viewers
+    from product_views as v
+    group by v.month, v.product
+    union all
+    select
+        'recent' as span,
+        null as month,
+        0 as shelf,
+        v.product,
+        count(*) as viewers
+    from (select distinct p.visitor, p.product from product_views as p where p.is_recent) as v
+    group by v.product
+    union all
+    select
+        'all' as span,
+        null as month,
+        0 as shelf,
+        v.product,
+        count(*) as viewers
+    from (select distinct p.visitor, p.product from product_views as p) as v
+    group by v.product
+    union all
+    select
+        'month' as span,
+        v.month,
+        v.shelf,
+        0 as product,
+        count(*) as viewers
+    from shelf_views as v
+    group by v.month, v.shelf
+    union all
+    select
+        'recent' as span,
+        null as month,
+        v.shelf,
+        0 as product,
+        count(*) as viewers
+    from (select distinct s.visitor, s.shelf from shelf_views as s where s.is_recent) as v
+    group by v.shelf
+    union all
+    select
+        'all' as span,
+        null as month,
+        v.shelf,
+        0 as product,
+        count(*) as viewers
+    from (select distinct s.visitor, s.shelf from shelf_views as s) as v
+    group by v.shelf
+    union all
+    select
+        'month' as span,
+        v.month,
+        0 as shelf,
+        0 as product,
+        count(*) as viewers
+    from all_views as v
+    group by v.month
+    union all
+    select
+        'recent' as span,
+        null as month,
+        0 as shelf,
+        0 as product,
+        count(distinct v.visitor) as viewers
+    from all_views as v
+    where v.is_recent
+    union all
+    select
+        'all' as span,
+        null as month,
+        0 as shelf,
+        0 as product,
+        count(distinct v.visitor) as viewers
+    from all_views as v
+),
+
+people as (
+    select
+        case when v.product > 0 then 'product' when v.shelf > 0 then 'category' else 'all' end as scope,
+        v.span,
+        v.month,
+        coalesce(s.shelf, v.shelf) as shelf,
+        v.product,
+        v.viewers,
+        coalesce(f.cart_adders, 0) as cart_adders,
+        coalesce(f.cart_buyers, 0) as cart_buyers,
+        coalesce(f.buyers, 0) as buyers,
+        coalesce(f.viewers_open, 0) as viewers_open
+    from viewers as v
+    left join shelves as s on v.product = s.product
+    left join got_further as f
+        on v.span = f.span
+        and v.month is not distinct from f.month
+        and coalesce(s.shelf, v.shelf) = f.shelf
+        and v.product = f.product
+),
+
+-- events, and sessions with a view; all sessions count for all goods together
+session_goods as (
+    select
+        e.visit,
+        e.product,
+        e.month,
         bool_or(e.step = 1) as is_viewed,
         bool_or(e.step = 3) as is_bought
     from events as e
-    inner join shelves as g on e.product = g.product
     where e.visit is not null and e.step <> 2
-    group by e.visit, g.shelf, e.product, e.month, e.is_visit_recent
+    group by e.visit, e.product, e.month
+),
+
+recent_visits as (
+    select v.visit
+    from visits as v
+    where v.is_recent
+),
+
+session_products as (
+    select
+        s.visit,
+        g.shelf,
+        s.product,
+        s.month,
+        r.visit is not null as is_recent,
+        s.is_viewed,
+        s.is_bought
+    from session_goods as s
+    inner join shelves as g on s.product = g.product
+    left join recent_visits as r on s.visit = r.visit
 ),
 
 session_shelves as (

@@ -5,120 +5,130 @@
 -- level can be added up.
 with events as (
     select
-        a.session_id,
-        a.event_id,
-        a.event_type,
-        case when a.page_type in ('START', 'EXIT') then lower(a.page_type) else a.page_type end as page_type,
-        a.step_rank,
-        a.occurred_at
-    from core.activity as a
-    where a.session_id is not null
-),
-
-event_numbered as (
-    select
-        e.session_id,
-        e.event_type as state,
-        lag(e.event_type) over w as previous_state,
-        row_number() over w as place
-    from events as e
-    window w as (partition by e.session_id order by e.occurred_at, e.step_rank, e.event_id)
+        e.visit_number,
+        e.step,
+        e.event_type_number,
+        e.previous_event_type_number,
+        e.page_state_number,
+        e.previous_page_state_number
+    from behavior.event_sequences as e
 ),
 
 event_changes as (
     select
-        n.session_id,
-        n.state,
-        row_number() over (partition by n.session_id order by n.place) as step
-    from event_numbered as n
-    where n.previous_state is null or n.state <> n.previous_state
-),
-
-page_numbered as (
-    select
-        e.session_id,
-        e.page_type as state,
-        lag(e.page_type) over w as previous_state,
-        row_number() over w as place
+        e.visit_number,
+        e.event_type_number as state,
+        row_number() over (partition by e.visit_number order by e.step) as step
     from events as e
-    where e.page_type is not null
-    window w as (partition by e.session_id order by e.occurred_at, e.step_rank, e.event_id)
+    where e.previous_event_type_number is distinct from e.event_type_number
 ),
 
 page_changes as (
     select
-        n.session_id,
-        n.state,
-        row_number() over (partition by n.session_id order by n.place) as step
-    from page_numbered as n
-    where n.previous_state is null or n.state <> n.previous_state
+        e.visit_number,
+        e.page_state_number as state,
+        row_number() over (partition by e.visit_number order by e.step) as step
+    from events as e
+    where e.page_state_number is not null
+        and e.previous_page_state_number is distinct from e.page_state_number
 ),
 
-steps as (
+event_steps as (
     select
-        'event_type' as level,
-        c.session_id,
+        c.visit_number,
         max(c.state) filter (where c.step = 1) as step_1,
         max(c.state) filter (where c.step = 2) as step_2,
         max(c.state) filter (where c.step = 3) as step_3,
         max(c.state) filter (where c.step = 4) as step_4,
         max(c.state) filter (where c.step = 5) as step_5,
-        least(max(c.step), 5) as length,
-        max(c.step) <= 5 as is_whole
+        max(c.step) as steps
     from event_changes as c
     where c.step <= 6
-    group by c.session_id
-    union all
+    group by c.visit_number
+),
+
+page_steps as (
     select
-        'page_type' as level,
-        c.session_id,
+        c.visit_number,
         max(c.state) filter (where c.step = 1) as step_1,
         max(c.state) filter (where c.step = 2) as step_2,
         max(c.state) filter (where c.step = 3) as step_3,
         max(c.state) filter (where c.step = 4) as step_4,
         max(c.state) filter (where c.step = 5) as step_5,
-        least(max(c.step), 5) as length,
-        max(c.step) <= 5 as is_whole
+        max(c.step) as steps
     from page_changes as c
     where c.step <= 6
-    group by c.session_id
+    group by c.visit_number
 ),
 
 visits as (
     select
-        v.session_id,
-        v.purchases > 0 as is_converted
-    from core.visits as v
+        v.visit_number,
+        v.is_converted
+    from behavior.numbered_visits as v
 ),
 
 begun as (
     select
-        s.level,
+        'event_type' as level,
         s.step_1,
         s.step_2,
         s.step_3,
         s.step_4,
         s.step_5,
-        s.length,
-        s.is_whole,
+        s.steps,
         count(*) as sessions,
         count(*) filter (where v.is_converted) as converted_sessions
-    from steps as s
-    inner join visits as v on s.session_id = v.session_id
-    group by s.level, s.step_1, s.step_2, s.step_3, s.step_4, s.step_5, s.length, s.is_whole
+    from event_steps as s
+    inner join visits as v on s.visit_number = v.visit_number
+    group by s.step_1, s.step_2, s.step_3, s.step_4, s.step_5, s.steps
+    union all
+    select
+        'page_type' as level,
+        s.step_1,
+        s.step_2,
+        s.step_3,
+        s.step_4,
+        s.step_5,
+        s.steps,
+        count(*) as sessions,
+        count(*) filter (where v.is_converted) as converted_sessions
+    from page_steps as s
+    inner join visits as v on s.visit_number = v.visit_number
+    group by s.step_1, s.step_2, s.step_3, s.step_4, s.step_5, s.steps
+),
+
+states as (
+    select
+        n.level,
+        n.number,
+        n.state
+    from behavior.numbered_names as n
+    where n.number = n.state_number
 ),
 
 paths as (
     select
         b.level,
         concat_ws(
-            ' > ', b.step_1, b.step_2, b.step_3, b.step_4, b.step_5, case when b.is_whole then 'EXIT' end
+            ' > ',
+            s1.state,
+            s2.state,
+            s3.state,
+            s4.state,
+            s5.state,
+            case when b.steps <= 5 then 'EXIT' end
         ) as path,
-        b.length,
-        b.is_whole,
+        least(b.steps, 5) as length,
+        b.steps <= 5 as is_whole,
         b.sessions,
         b.converted_sessions
     from begun as b
+    left join states as s1 on b.level = s1.level and b.step_1 = s1.number
+    left join states as s2 on b.level = s2.level and b.step_2 = s2.number
+    left join states as s3 on b.level = s3.level and b.step_3 = s3.number
+    left join states as s4 on b.level = s4.level and b.step_4 = s4.number
+    left join states as s5 on b.level = s5.level and b.step_5 = s5.number
 ),
 
 counts as (

@@ -3,76 +3,76 @@
 -- sends them (events without one are skipped; beyond the twenty most frequent they are `other`). Every visit
 -- goes from `START` to `EXIT`; repeated states are kept. Pairs that never occurred are there with 0, so that
 -- the rows of one state form a whole line of the matrix and their probabilities sum to 1.
-with events as (
+with names as (
     select
-        a.session_id,
-        a.event_id,
-        a.event_type,
-        case when a.page_type in ('START', 'EXIT') then lower(a.page_type) else a.page_type end as page_type,
-        a.step_rank,
-        a.occurred_at
-    from core.activity as a
-    where a.session_id is not null
+        n.level,
+        n.number,
+        n.state
+    from behavior.numbered_names as n
+    where n.number = n.state_number
+),
+
+events as (
+    select
+        e.event_type_number,
+        e.previous_event_type_number,
+        e.page_state_number,
+        e.previous_page_state_number,
+        e.occurred_at - e.previous_at as elapsed,
+        e.occurred_at - e.previous_page_at as page_elapsed
+    from behavior.event_sequences as e
 ),
 
 page_types as (
     select
-        e.page_type,
-        row_number() over (order by count(*) desc, e.page_type) as place
+        e.page_state_number,
+        row_number() over (order by count(*) desc, n.state) as place
     from events as e
-    where e.page_type is not null
-    group by e.page_type
+    inner join names as n on e.page_state_number = n.number and n.level = 'page_type'
+    group by e.page_state_number, n.state
 ),
 
-event_steps as (
+states as (
     select
-        e.event_type as state,
-        lag(e.event_type) over w as previous_state,
-        e.occurred_at - lag(e.occurred_at) over w as elapsed
-    from events as e
-    window w as (partition by e.session_id order by e.occurred_at, e.step_rank, e.event_id)
-),
-
-pages as (
+        n.level,
+        n.number,
+        n.state
+    from names as n
+    where n.level = 'event_type'
+    union all
     select
-        e.session_id,
-        e.event_id,
-        case when t.place <= 20 then e.page_type else 'other' end as page_type,
-        e.step_rank,
-        e.occurred_at
-    from events as e
-    inner join page_types as t on e.page_type = t.page_type
-),
-
-page_steps as (
-    select
-        p.page_type as state,
-        lag(p.page_type) over w as previous_state,
-        p.occurred_at - lag(p.occurred_at) over w as elapsed
-    from pages as p
-    window w as (partition by p.session_id order by p.occurred_at, p.step_rank, p.event_id)
+        n.level,
+        n.number,
+        case when t.place <= 20 then n.state else 'other' end as state
+    from names as n
+    inner join page_types as t on n.number = t.page_state_number
+    where n.level = 'page_type'
 ),
 
 entered as (
     select
-        'event_type' as level,
-        coalesce(s.previous_state, 'START') as from_state,
-        s.state as to_state,
+        t.level,
+        coalesce(f.state, 'START') as from_state,
+        t.state as to_state,
         count(*) as transitions,
-        percentile_cont(0.5) within group (order by extract(epoch from s.elapsed)::double precision)
+        percentile_cont(0.5) within group (order by extract(epoch from e.elapsed)::double precision)
             as median_seconds
-    from event_steps as s
-    group by coalesce(s.previous_state, 'START'), s.state
+    from events as e
+    inner join states as t on e.event_type_number = t.number and t.level = 'event_type'
+    left join states as f on e.previous_event_type_number = f.number and f.level = 'event_type'
+    group by t.level, coalesce(f.state, 'START'), t.state
     union all
     select
-        'page_type' as level,
-        coalesce(s.previous_state, 'START') as from_state,
-        s.state as to_state,
+        t.level,
+        coalesce(f.state, 'START') as from_state,
+        t.state as to_state,
         count(*) as transitions,
-        percentile_cont(0.5) within group (order by extract(epoch from s.elapsed)::double precision)
+        percentile_cont(0.5) within group (order by extract(epoch from e.page_elapsed)::double precision)
             as median_seconds
-    from page_steps as s
-    group by coalesce(s.previous_state, 'START'), s.state
+    from events as e
+    inner join states as t on e.page_state_number = t.number and t.level = 'page_type'
+    left join states as f on e.previous_page_state_number = f.number and f.level = 'page_type'
+    group by t.level, coalesce(f.state, 'START'), t.state
 ),
 
 came as (

@@ -1,12 +1,12 @@
--- One row for all transitions between kinds of events, which are as many as the events with a session, for the
--- beginnings and ends, which are as many as the sessions, and for the paths, of which every visit has one; and
+-- One row for all transitions between kinds of events, which are as many as the events of visits, for the
+-- beginnings and ends, which are as many as the visits, and for the paths, of which every visit has one; and
 -- one per level and state whose probabilities do not add up to 1 within what twelve digits allow.
 with events as (
     select
         count(*) as events,
         count(distinct a.session_id) as sessions
     from core.activity as a
-    where a.session_id is not null
+    inner join core.visits as v on a.session_id = v.session_id
 ),
 
 transitions as (
@@ -16,12 +16,6 @@ transitions as (
         coalesce(sum(t.transitions) filter (where t.to_state = 'EXIT'), 0) as exits
     from behavior.transitions as t
     where t.level = 'event_type'
-),
-
-visits as (
-    select count(distinct a.session_id) as sessions
-    from core.activity as a
-    inner join core.visits as v on a.session_id = v.session_id
 ),
 
 paths as (
@@ -64,9 +58,9 @@ compared as (
         'behavior.top_paths' as derived,
         'visits' as item,
         p.sessions as left_value,
-        v.sessions as right_value
+        e.sessions as right_value
     from paths as p
-    cross join visits as v
+    cross join events as e
 ),
 
 final as (
