@@ -24,6 +24,21 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 TIMES_THE_FLOOR = 3.0
 SLOWEST = 5
+WHY = {
+    "core.events": "three sorts of the events of each visitor, joins by text ids, 32 columns written",
+    "core.sessions": "events grouped by a text id, twice, with some forty aggregates; distinct products and orders",
+    "core.activity": "neither sort nor group: all events with 36 columns are written once more, with four joins",
+    "core.visits": "as core.activity; the channel comes from regular expressions over addresses",
+    "core.interactions": "typing and trimming of 30 columns, and a Parquet file for each month",
+    "behavior.funnel_attempts": "one window over the views, carts and purchases of three kinds of units",
+    "behavior.funnel": "every unit joined with how far it got, then counted by month and five breakdowns",
+    "kpi.revenue_drivers": "sales by twenty dimensions, each for two periods",
+    "behavior.entry_exit_pages": "hits counted by visit and page before pages are counted",
+    "behavior.event_sequences": "the one sort of all events within their visits that paths and transitions share",
+    "behavior.abandoned_carts": "carts and purchases of the same visitor and product, a row for each cart",
+    "behavior.daily": "distinct visitors by day, by text id",
+}
+"""What takes the time of the files that have been among the slowest."""
 
 
 @dataclass
@@ -113,14 +128,17 @@ def _floor(builder: Builder, engine: DuckDBEngine, contract: Contract, read: str
 def _tell(found: Figures) -> list[str]:
     model, floor = sum(s.model for s in found.spent), sum(s.floor for s in found.spent)
     slowest = sorted(found.spent, key=lambda spent: -spent.model)[:SLOWEST]
-    rows = [[f"`{s.table}`", f"{s.rows:,}", f"{s.model:.2f}", f"{s.floor:.2f}", f"{s.times:.1f}"] for s in slowest]
+    rows = [
+        [f"`{s.table}`", f"{s.rows:,}", f"{s.model:.2f}", f"{s.floor:.2f}", f"{s.times:.1f}", WHY.get(s.table, "")]
+        for s in slowest
+    ]
     return [
         f"The {len(found.spent)} SQL files took the engine {model:.1f} s, {model / floor:.1f} × the {floor:.1f} s of",
         "their floors: for each table that a file reads, one query that reads the same columns and the number of rows,",
         "grouped by those columns of which the file's key is made. Both write Parquet and hash what they wrote; a",
         "monthly table is computed month by month. The slowest files:",
         "",
-        *page.table(["", "rows", "seconds", "floor", "× the floor"], rows),
+        *page.table(["", "rows", "seconds", "floor", "× the floor", "what takes the time"], rows),
     ]
 
 
