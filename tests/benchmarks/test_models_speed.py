@@ -32,7 +32,7 @@ WHY = {
     "core.interactions": "typing and trimming of 30 columns, and a Parquet file for each month",
     "behavior.funnel_attempts": "one window over the views, carts and purchases of three kinds of units",
     "behavior.funnel": "every unit joined with how far it got, then counted by month and five breakdowns",
-    "kpi.revenue_drivers": "sales by twenty dimensions, each for two periods",
+    "kpi.revenue_drivers": "every line under each dimension and month, with distinct orders and customers",
     "behavior.entry_exit_pages": "hits counted by visit and page before pages are counted",
     "behavior.event_sequences": "the one sort of all events within their visits that paths and transitions share",
     "behavior.abandoned_carts": "carts and purchases of the same visitor and product, a row for each cart",
