@@ -8,12 +8,16 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from cxa_pipeline.warehouse.address import with_database
 from cxa_pipeline.warehouse.server import EmbeddedServer
+
+if TYPE_CHECKING:
+    from tests.support.built import BuiltShops
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +54,25 @@ def database(postgres_url: str) -> Iterator[str]:
     yield with_database(postgres_url, name)
     with psycopg.connect(with_database(postgres_url, "postgres"), autocommit=True) as session:
         session.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def shops(tmp_path_factory: pytest.TempPathFactory) -> BuiltShops:
+    """Awkward shops with all their tables, computed once for all workers."""
+    from tests.support.built import BuiltShops
+
+    base = tmp_path_factory.getbasetemp()
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return BuiltShops(run / "shops", tmp_path_factory.mktemp("shops"))
+
+
+def pytest_configure() -> None:
+    """One thread for OpenMP and BLAS, as in a run: a pool for each worker waits for cores that the others hold.
+
+    Set before numpy and scikit-learn are loaded; tests about threads ask for more.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 LONGEST = ("scenarios", "conformance", "integration")

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class DuckDBEngine:
     @property
     def version(self) -> str:
         """Versions of DuckDB, of the parser, and of the translation and casts."""
-        return f"duckdb-{duckdb.__version__}-sqlglot-{version('sqlglot')}-{rewrites.VERSION}.{_OUTPUT_VERSION}"
+        return f"duckdb-{duckdb.__version__}-sqlglot-{_parser_version()}-{rewrites.VERSION}.{_OUTPUT_VERSION}"
 
     def close(self) -> None:
         """Give back memory and temporary files."""
@@ -187,6 +187,12 @@ class DuckDBEngine:
             except duckdb.Error:
                 return column.name
         return None
+
+
+@cache
+def _parser_version() -> str:
+    """Read once: every table's version asks for it, and it stands in a file of its package."""
+    return version("sqlglot")
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cxa_pipeline.sources.zones import local_days, utc_days
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 UTC_NAMES = ("UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu")
 
@@ -70,17 +72,22 @@ class Reader:
             return None
         name = f'landing."{zone}|{kind}|{last}"'
         if name not in self._zones:
-            import pyarrow as pa
-
-            days = list((local_days if kind == "local" else utc_days)(zone, last + timedelta(days=2)))
-            columns = list(zip(*days, strict=True))
-            fields = ("day", "before", "after", "doubtful", "switch")
-            arrow = pa.table({field: pa.array(values) for field, values in zip(fields, columns, strict=True)})
-            self.connection.register("zone_days", arrow)
+            self.connection.register("zone_days", _zone_days(zone, kind, last))
             self.connection.execute(f"create table {name} as select * from zone_days")
             self.connection.unregister("zone_days")
             self._zones.add(name)
         return name
+
+
+@lru_cache(maxsize=16)
+def _zone_days(zone: str, kind: str, last: date) -> pa.Table:
+    """The days of a zone in columns; one for all connections, since it takes longer to make than to load."""
+    import pyarrow as pa
+
+    days = list((local_days if kind == "local" else utc_days)(zone, last + timedelta(days=2)))
+    columns = list(zip(*days, strict=True))
+    fields = ("day", "before", "after", "doubtful", "switch")
+    return pa.table({field: pa.array(values) for field, values in zip(fields, columns, strict=True)})
 
 
 @contextmanager

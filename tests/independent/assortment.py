@@ -14,9 +14,9 @@ from datetime import date
 from decimal import Decimal
 from itertools import combinations
 
-from tests.independent.comparisons import Z, corrected, two_sided
 from tests.independent.customers import ZERO, Customers
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
+from tests.independent.statistics import Z, corrected, two_sided
 from tests.independent.tables import Row, Rows
 
 KINDS = ("view", "wishlist", "cart", "purchase")

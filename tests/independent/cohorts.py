@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from tests.independent import metrics
-from tests.independent.drivers import Kpi, Row
+from tests.independent.kpi import Kpi, Row
 from tests.independent.metrics import ZERO
 
 SCALE = 10_000

@@ -14,8 +14,9 @@ from fractions import Fraction
 from typing import Any
 
 from tests.independent.cohorts import SCALE, SUMS, Cohorts, amount, first_day, name
-from tests.independent.comparisons import corrected, two_sided
-from tests.independent.drivers import Row, shapley
+from tests.independent.kpi import Row
+from tests.independent.kpi_changes import shapley
+from tests.independent.statistics import corrected, two_sided
 from tests.independent.visits_effects import newcombe
 
 Z = 1.959964

@@ -10,8 +10,8 @@ from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
 
 from tests.independent.cohorts import AMOUNTS, SUMS, Cohorts, amount, first_day, name, number
-from tests.independent.comparisons import wilson
-from tests.independent.drivers import Row, ratio
+from tests.independent.kpi import Row, ratio
+from tests.independent.statistics import wilson
 
 ADDED = ["cohort_size", "retained_customers", "retained_at_least_once_since", *SUMS, "cum_net_sales", "first_net_sales"]
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from tests.independent.drivers import CENT, ratio
+from tests.independent.kpi import CENT, ratio
 from tests.independent.tables import Row, Rows, project, seed_rows
 
 ZERO = Decimal(0)

@@ -22,7 +22,7 @@ from tests.independent.customers_interest import groups, top_categories
 from tests.independent.customers_loyalty import loyalty, top_revenue
 from tests.independent.customers_orders import order_intervals
 from tests.independent.customers_rfm import rfm
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
 from tests.independent.tables import Row, Rows
 
 # --- engagement ----------------------------------------------------------------------------------------------

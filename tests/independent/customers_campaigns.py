@@ -14,7 +14,7 @@ from typing import Any
 from tests.independent.customers import Customers, by_customer, money
 from tests.independent.customers_audiences import engagement
 from tests.independent.customers_rfm import rfm
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
 from tests.independent.tables import Row, Rows
 
 LATELY = 30

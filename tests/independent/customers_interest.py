@@ -12,10 +12,10 @@ from decimal import Decimal
 
 import pandas as pd
 
-from tests.independent.comparisons import wilson
 from tests.independent.customers import Customers, average, by_customer, money, total
 from tests.independent.customers_orders import order_intervals
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
+from tests.independent.statistics import wilson
 from tests.independent.tables import Row, Rows
 
 PRIOR = 5

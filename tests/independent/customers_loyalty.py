@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from tests.independent.comparisons import wilson
 from tests.independent.customers import Customers, by_customer, money, total
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
+from tests.independent.statistics import wilson
 from tests.independent.tables import Row, Rows
 
 LOYALTY = ("Prospect", "New", "Returning", "Loyal")

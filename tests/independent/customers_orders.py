@@ -15,9 +15,9 @@ from statistics import median
 
 import pandas as pd
 
-from tests.independent.comparisons import wilson
 from tests.independent.customers import Customers, average, by_customer, total
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
+from tests.independent.statistics import wilson
 from tests.independent.tables import Row, Rows
 
 WINDOWS = (30, 60, 90, 180, 365, None)

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from tests.independent.customers import Customers, average, by_customer, money, total
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
 from tests.independent.metrics import shifted
 from tests.independent.tables import Row, Rows
 

@@ -12,11 +12,11 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from tests.independent.comparisons import Z, wilson
 from tests.independent.customers import Customers, by_customer, total
 from tests.independent.customers_loyalty import loyalty
 from tests.independent.customers_rfm import rfm
-from tests.independent.drivers import ratio
+from tests.independent.kpi import ratio
+from tests.independent.statistics import Z, wilson
 from tests.independent.tables import Row, Rows
 
 MATURE = 90

@@ -12,7 +12,8 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
-from tests.independent.funnels import Act, Behaviour, Visit, grouped, product_conversion, quantile, ratio, wilson
+from tests.independent.funnels_acts import Act, Behaviour, Visit, grouped, quantile, ratio, wilson
+from tests.independent.funnels_conversion import product_conversion
 from tests.independent.metrics import ZERO, Line
 
 Row = dict[str, Any]

@@ -16,9 +16,26 @@ from cxa_pipeline.synthetic import ShopConfig, generate
 from tests.independent import shop
 from tests.independent.tables import project
 
+SMALL = ShopConfig(
+    start=date(2024, 11, 20),
+    end=date(2025, 4, 20),
+    new_customers_per_day=0.7,
+    history_days=200,
+    products=48,
+    affinities=4,
+    bots=1,
+    bot_views=6,
+    view_rate=0.5,
+    cart_rate=0.6,
+    purchase_rate=0.68,
+    dirt=0.0,
+    split="single",
+)
+"""Five months of a shop with a few customers a week; tests change what they look at."""
+
 
 def landed_rows(config: ShopConfig, folder: Path) -> shop.Landed:
-    """Generate the files of a shop without dirt below `folder` and read them."""
+    """Generate the files of a shop below `folder` and read them; what dirt breaks is not mended."""
     generate(config, folder)
     zone = ZoneInfo(config.timezone)
     landed = shop.empty()
@@ -39,7 +56,7 @@ def _typed(text: str, type_: str, zone: ZoneInfo) -> Any:
     if text == "":
         return None
     if type_ == "boolean":
-        return text == "true"
+        return text.lower() in ("true", "yes", "1")
     if type_ == "date":
         return date.fromisoformat(text[:10])
     if type_ == "timestamptz":

@@ -88,8 +88,22 @@ class OnEngine:
                 self._compute(self.project.catalog[key])
         return self
 
+    def read(self) -> OnEngine:
+        """Take the tables that another process computed in the same folder."""
+        for contract in self.project.catalog:
+            for path in (self._given_path(contract), self._path(contract)):
+                if path.exists():
+                    self.relations[contract.key] = Relation((path,), columns=output_columns(contract))
+        return self
+
+    def _path(self, contract: Contract) -> Path:
+        return self.folder / f"{contract.key}.parquet"
+
+    def _given_path(self, contract: Contract) -> Path:
+        return self.folder / f"{contract.key}.text.parquet"
+
     def _store(self, contract: Contract, given: Rows | pa.Table) -> None:
-        path = self.folder / f"{contract.key}.text.parquet"
+        path = self._given_path(contract)
         if isinstance(given, list):
             columns = zip(*values(contract, given), strict=True) if given else [()] * len(contract.columns)
             types = [arrow_type(c.type) for c in contract.columns]
@@ -99,7 +113,7 @@ class OnEngine:
         self.relations[contract.key] = Relation((path,), columns=output_columns(contract))
 
     def _compute(self, contract: Contract) -> None:
-        path = self.folder / f"{contract.key}.parquet"
+        path = self._path(contract)
         if contract.model:
             needed = {contract.key: self._modelled(contract)}
             sql = f"select {', '.join(contract.column_names)} from {contract.key}"

@@ -1,117 +1,39 @@
-"""The tables of visits, computed anew in plain Python from landed rows: events, sessions, identities, outliers.
+"""The tables of visits, computed anew in plain Python from landed rows: sessions, purchases, visitors, outliers.
 
 Here: a second implementation, written from the definitions and not from the SQL: it walks through the events one by
-one, where the SQL uses windows. Not here: the rows (`shop`), orders (`metrics`), the comparison (`tests/integration`).
+one, where the SQL uses windows. Not here: events (`visits_events`), channels (`visits_channels`), orders (`metrics`), the
+comparison (`tests/integration`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
-from typing import Any
 
 from tests.independent import metrics
 from tests.independent.metrics import Line
-
-Row = dict[str, Any]
-RANKS = {
-    "visit": 1,
-    "view": 2,
-    "search": 2,
-    "cart": 3,
-    "remove_from_cart": 3,
-    "wishlist": 3,
-    "checkout": 4,
-    "purchase": 5,
-}
-COUNTS = {
-    "visits": "visit",
-    "views": "view",
-    "searches": "search",
-    "carts": "cart",
-    "removes": "remove_from_cart",
-    "wishlists": "wishlist",
-    "checkouts": "checkout",
-    "purchases": "purchase",
-}
-NEEDS_PRODUCT = ("view", "cart", "remove_from_cart", "wishlist")
-
-
-@dataclass(eq=False)
-class Event:
-    """One interaction, or a sale of which no interaction tells (then `row` is empty)."""
-
-    event_id: str
-    kind: str
-    at: datetime
-    day: date
-    customer: str | None
-    device: str | None
-    product: str | None
-    order: str | None
-    row: Row
-    line: Line | None = None
-    session: Session | None = None
-
-    @property
-    def place(self) -> tuple[datetime, int, str]:
-        return self.at, RANKS[self.kind], self.event_id
-
-    @property
-    def month(self) -> date:
-        return self.day.replace(day=1)
-
-    @property
-    def is_sale(self) -> bool:
-        return not self.row
-
-
-@dataclass(eq=False)
-class Session:
-    """Interactions in order, and the sales that joined them."""
-
-    acts: list[Event]
-    sales: list[Event] = field(default_factory=list)
-
-    @property
-    def first(self) -> Event:
-        return self.acts[0]
-
-    @property
-    def events(self) -> list[Event]:
-        return sorted([*self.acts, *self.sales], key=lambda e: e.place)
-
-    @property
-    def actor(self) -> str:
-        return f"device:{self.first.device}" if self.first.device else str(self.first.row["customer_id"])
-
-    @property
-    def device(self) -> str | None:
-        return self.first.device or max((e.device for e in self.acts if e.device), default=None)
-
-    @property
-    def named(self) -> str | None:
-        """The last customer whom an interaction names."""
-        found = [e.customer for e in self.acts if e.customer]
-        return found[-1] if found else None
-
-    @property
-    def customer(self) -> str | None:
-        """The same, or else the last one whom a sale that joined names."""
-        found = [e.customer for e in sorted(self.sales, key=lambda e: e.place) if e.customer]
-        return self.named or (found[-1] if found else None)
-
-    @property
-    def session_id(self) -> str:
-        moment = self.first.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return hashlib.sha256(f"{self.actor}|{moment}|{self.first.event_id}".encode()).hexdigest()[:32]
+from tests.independent.visits_channels import UTM, channel_of
+from tests.independent.visits_events import (
+    COUNTS,
+    NEEDS_PRODUCT,
+    RANKS,
+    Event,
+    Row,
+    Session,
+    clusters,
+    event_of,
+    first_known,
+    moment_and_side,
+    month_of,
+    repeated_events,
+    seconds_of,
+    steps_of,
+)
 
 
 class Visits:
@@ -134,19 +56,19 @@ class Visits:
         self.devices = {row["device_id"]: row for row in landed["devices"]}
         self.events: list[Event] = []
         self.sessions: list[Session] = []
-        interactions = [_interaction(row) for row in landed["interactions"]]
-        months = {e.month for e in interactions} | {_month(line) for line in self.lines}
+        interactions = [event_of(row) for row in landed["interactions"]]
+        months = {e.month for e in interactions} | {month_of(line) for line in self.lines}
         for month in sorted(months):
             self._month(
                 [e for e in interactions if e.month == month],
-                [line for line in self.lines if _month(line) == month],
+                [line for line in self.lines if month_of(line) == month],
             )
 
     # --- one month -----------------------------------------------------------------------------------------
 
     def _month(self, interactions: list[Event], lines: list[Line]) -> None:
         purchases = [e for e in interactions if e.kind == "purchase"]
-        repeated = _repeated(purchases)
+        repeated = repeated_events(purchases)
         interactions = [e for e in interactions if e.event_id not in repeated]
         lone = self._match([e for e in purchases if e.event_id not in repeated], lines)
         sessions = self._sessions(interactions)
@@ -179,7 +101,7 @@ class Visits:
             if line.customer_id:
                 pairs[line.customer_id, line.product_id].append(line)
         for items in pairs.values():
-            for cluster in _clusters(sorted(items, key=_moment_and_side), apart):
+            for cluster in clusters(sorted(items, key=moment_and_side), apart):
                 events = [item for item in cluster if isinstance(item, Event)]
                 found = [item for item in cluster if isinstance(item, Line)]
                 for event, line in zip(events, found, strict=False):
@@ -313,7 +235,7 @@ class Visits:
             return Decimal(event.row["duration_seconds"])
         events = event.session.events
         following = events[events.index(event) + 1 :]
-        return _seconds(following[0].at - event.at) if following else None
+        return seconds_of(following[0].at - event.at) if following else None
 
     def session_rows(self) -> list[Row]:
         """core.sessions."""
@@ -325,8 +247,8 @@ class Visits:
         started, ended = acts[0].at, acts[-1].at
         counts = {name: kinds.count(kind) for name, kind in COUNTS.items()}
         sold = [e.line for e in events if e.line]
-        campaign = next((e.row for e in acts if any(e.row.get(f"utm_{x}") for x in _UTM)), {})
-        steps = _steps(events)
+        campaign = next((e.row for e in acts if any(e.row.get(f"utm_{x}") for x in UTM)), {})
+        steps = steps_of(events)
         return {
             "session_id": session.session_id,
             "session_month": acts[0].month,
@@ -337,7 +259,7 @@ class Visits:
             "started_at": started,
             "ended_at": ended,
             "session_date": acts[0].day,
-            "duration_seconds": _seconds(ended - started),
+            "duration_seconds": seconds_of(ended - started),
             "events": len(events),
             **counts,
             "distinct_products_viewed": len({e.product for e in events if e.kind == "view" and e.product}),
@@ -345,15 +267,15 @@ class Visits:
             "is_engaged": ended - started > timedelta(seconds=self.parameters["engaged_seconds"])
             or counts["visits"] + counts["views"] >= 2
             or counts["purchases"] > 0,
-            "entry_page_url": _first_known(acts, "page_url"),
-            "exit_page_url": _first_known(acts[::-1], "page_url"),
-            "entry_page_type": _first_known(acts, "page_type"),
-            "exit_page_type": _first_known(acts[::-1], "page_type"),
+            "entry_page_url": first_known(acts, "page_url"),
+            "exit_page_url": first_known(acts[::-1], "page_url"),
+            "entry_page_type": first_known(acts, "page_type"),
+            "exit_page_type": first_known(acts[::-1], "page_type"),
             "reached_view": steps >= 1,
             "reached_cart": steps >= 2,
             "reached_purchase": steps >= 3,
             "referrer": acts[0].row.get("referrer"),
-            **{f"utm_{x}": campaign.get(f"utm_{x}") for x in _UTM},
+            **{f"utm_{x}": campaign.get(f"utm_{x}") for x in UTM},
             "orders": len({line.order_id for line in sold}),
             "net_sales": sum((line.net for line in sold), Decimal(0)),
             "source_id": acts[0].row.get("source_id", "native"),
@@ -420,7 +342,7 @@ class Visits:
                     "is_known": session.customer is not None,
                     "device_type": self._device_type(session.device),
                     "location": self._location(customer, session.device),
-                    "channel": _channel(self._session_row(session)),
+                    "channel": channel_of(self._session_row(session)),
                 }
             )
         return rows
@@ -495,107 +417,6 @@ class Visits:
             values = {key: Decimal(s[column]) for key, s in sessions.items()}
             rows += _far(variable, "core.sessions", "all visits", values)
         return rows
-
-
-_UTM = ("source", "medium", "campaign")
-
-
-def _interaction(row: Row) -> Event:
-    names = ("customer_id", "device_id", "product_id", "order_id")
-    customer, device, product, order = (row.get(name) for name in names)
-    moment, day = row["occurred_at"], row["occurred_date"]
-    return Event(row["interaction_id"], row["event_type"], moment, day, customer, device, product, order, row)
-
-
-def _month(line: Line) -> date:
-    return line.day.replace(day=1)
-
-
-def _repeated(purchases: list[Event]) -> set[str]:
-    """Events that say again what another event of the order says."""
-    seen: set[tuple[str, str | None]] = set()
-    with_product = {e.order for e in purchases if e.order and e.product}
-    found = set()
-    for event in sorted(purchases, key=lambda e: (e.at, e.event_id)):
-        if event.order:
-            again = (event.order, event.product) in seen
-            if again or (event.product is None and event.order in with_product):
-                found.add(event.event_id)
-            seen.add((event.order, event.product))
-    return found
-
-
-def _moment_and_side(item: Event | Line) -> tuple[datetime, int, str]:
-    return (item.at, 0, item.event_id) if isinstance(item, Event) else (item.at, 1, item.sale_id)
-
-
-def _clusters(items: Sequence[Event | Line], apart: timedelta) -> Iterable[list[Event | Line]]:
-    cluster: list[Event | Line] = []
-    for item in items:
-        if cluster and item.at - cluster[-1].at > apart:
-            yield cluster
-            cluster = []
-        cluster.append(item)
-    if cluster:
-        yield cluster
-
-
-def _seconds(span: timedelta) -> Decimal:
-    return (Decimal(span // timedelta(microseconds=1)) / 1_000_000).quantize(Decimal("0.1"), ROUND_HALF_UP)
-
-
-def _first_known(events: Iterable[Event], name: str) -> Any:
-    return next((e.row[name] for e in events if e.row.get(name) is not None), None)
-
-
-def _steps(events: list[Event]) -> int:
-    """How far a session got from view to cart to purchase in this order; equal moments count as in order."""
-    reached, since = 0, None
-    for step, kind in enumerate(("view", "cart", "purchase"), start=1):
-        moments = [e.at for e in events if e.kind == kind and (since is None or e.at >= since)]
-        if not moments:
-            break
-        reached, since = step, min(moments)
-    return reached
-
-
-MEDIA = {
-    "paid search": ["cpc", "ppc", "sem", "paid", "paidsearch", "paid_search", "paid search"],
-    "email": ["email", "e-mail", "mail", "newsletter"],
-    "social": ["social", "social-network", "social-media", "paid_social", "paidsocial", "sm"],
-    "display": ["display", "banner", "cpm"],
-    "affiliate": ["affiliate", "affiliates"],
-    "organic search": ["organic"],
-    "referral": ["referral"],
-}
-ENGINES = ["google", "bing", "duckduckgo", "yahoo", "ecosia", "qwant", "startpage", "baidu", "yandex"]
-NETWORKS = [
-    f"{name}.com"
-    for name in ["facebook", "instagram", "twitter", "x", "linkedin", "pinterest", "tiktok", "youtube", "reddit"]
-]
-NETWORKS += ["t.co"]
-
-
-def _channel(session: Row) -> str:
-    medium = session["utm_medium"]
-    for channel, media in MEDIA.items():
-        if medium and medium.lower() in media:
-            return channel
-    if any(session[f"utm_{x}"] for x in _UTM):
-        return "other campaign"
-    host, own = _host(session["referrer"]), _host(session["entry_page_url"])
-    if host in ("", own):
-        return "direct"
-    labels = host.split(".")
-    if any(label in ENGINES for label in labels[:-1]):
-        return "organic search"
-    return "social" if ".".join(labels[-2:]) in NETWORKS else "referral"
-
-
-def _host(url: str | None) -> str:
-    page = (url or "").lower()
-    page = page.split("://", 1)[1] if "://" in page else page
-    return page.split("/")[0].removeprefix("www.")
 
 
 def _categories(products: list[Row]) -> Callable[[str], str]:

@@ -18,8 +18,8 @@ from statistics import median, pstdev
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.independent.comparisons import wilson
-from tests.independent.drivers import Row, ratio
+from tests.independent.kpi import Row, ratio
+from tests.independent.statistics import wilson
 
 Rows = list[Row]
 ZERO = Decimal(0)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from tests.independent.comparisons import Z, corrected
-from tests.independent.drivers import Row, money
+from tests.independent.kpi import Row, money
+from tests.independent.statistics import Z, corrected
 from tests.independent.visits_behaviour import Behaviour, Rows, converted, grouped, interval, known, summed
 
 OTHER = {"device_type": "location", "location": "device_type"}

@@ -14,8 +14,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from tests.independent.comparisons import corrected, two_sided, wilson
-from tests.independent.drivers import Row
+from tests.independent.kpi import Row
+from tests.independent.statistics import corrected, two_sided, wilson
 from tests.independent.visits_behaviour import Behaviour, Rows, converted, grouped, quantile, summed
 from tests.independent.visits_effects import newcombe
 from tests.independent.visits_paths import in_order

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from statistics import median
 
-from tests.independent.drivers import Row, ratio
+from tests.independent.kpi import Row, ratio
 from tests.independent.visits_behaviour import Behaviour, Rows, converted, grouped, interval, summed
 
 MOST_STATES = 20

@@ -5,6 +5,7 @@ Here: rows with every required column filled in, and the shortest way to a table
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -116,6 +117,7 @@ def given(folder: Path, tables: Mapping[str, Rows], *wanted: str, as_of: date = 
         "core.parameters": [{**shop.PARAMETERS, **parameters}],
         "core.calendar": [{"day": first, "is_complete": True}],
         **tables,
+        "core.activity": _in_order(tables.get("core.activity", [])),
     }
     needed = found.ancestors(wanted)
     for contract in found.catalog:
@@ -126,3 +128,16 @@ def given(folder: Path, tables: Mapping[str, Rows], *wanted: str, as_of: date = 
         if contract.schema == "behavior" and contract.key in needed and contract.key not in rows:
             engine._compute(contract)
     return engine
+
+
+def _in_order(activity: Rows) -> Rows:
+    """Rows of core.activity with the places that core gives to the interactions of a session."""
+    places: Counter[str] = Counter()
+    found = []
+    for row in sorted(activity, key=lambda row: (row["occurred_at"], row["step_rank"], row["event_id"])):
+        session = row.get("session_id")
+        if session and row["event_source"] == "interaction":
+            places[session] += 1
+            row = {**row, "session_position": places[session]}
+        found.append(row)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from cxa_pipeline.synthetic import ShopConfig
 from tests.independent import (
     shop,
     synthetic,
@@ -20,6 +20,7 @@ from tests.independent import (
     visits_friction,
     visits_paths,
 )
+from tests.independent.agreement import assert_cells_agree
 from tests.independent.tables import OnEngine, Row, Rows, project
 from tests.independent.visits_behaviour import Behaviour
 from tests.integration.given import given
@@ -27,20 +28,13 @@ from tests.integration.given import given
 pytestmark = pytest.mark.slow
 """Minutes; run by .ci/run."""
 
-SYNTHETIC = ShopConfig(
+SYNTHETIC = replace(
+    synthetic.SMALL,
     start=date(2024, 11, 1),
     end=date(2025, 2, 10),
     new_customers_per_day=0.5,
     history_days=100,
-    products=48,
-    affinities=4,
-    bots=1,
-    bot_views=6,
     view_rate=0.6,
-    cart_rate=0.6,
-    purchase_rate=0.68,
-    dirt=0.0,
-    split="single",
 )
 SHOPS: dict[str, Row] = {
     "awkward": {},
@@ -96,7 +90,7 @@ def _landed(name: str, folder: Path) -> shop.Landed:
     return {"awkward": shop.nasty, "empty": shop.empty}.get(name, shop.busy)()
 
 
-def same(ours: Any, theirs: Any, is_probability: bool) -> bool:
+def same(ours: Any, theirs: Any, column: str) -> bool:
     """Equal, up to the last digit of money, twelve digits, and the accuracy of normal tails."""
     if ours is None or theirs is None:
         return ours is None and theirs is None
@@ -104,28 +98,15 @@ def same(ours: Any, theirs: Any, is_probability: bool) -> bool:
         return bool(ours == theirs)
     if isinstance(ours, Decimal):
         return abs(float(ours) - float(theirs)) <= 1.01e-4
+    is_probability = column.endswith(("p_value", "q_value"))
     return float(ours) == pytest.approx(float(theirs), rel=1e-6 if is_probability else 1e-9, abs=1e-11)
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_cell_agrees_with_the_independent_recomputation(both: Both, table: str) -> None:
     built, behaviour = both
-    contract = built.project.catalog[f"behavior.{table}"]
-    key = contract.primary_key or KEYS[table]
-    ours = {tuple(row[name] for name in key): row for row in built.rows(contract.key)}
-    rows = TABLES[table](behaviour)
-    expected = {tuple(row[name] for name in key): row for row in rows}
-    assert set(ours) == set(expected)
-    assert len(rows) == len(expected)
-    wrong = {
-        (place, name): (ours[place][name], value)
-        for place, row in expected.items()
-        for name, value in row.items()
-        if not same(ours[place][name], value, name.endswith(("p_value", "q_value")))
-    }
-    assert wrong == {}
-    for row in rows[:1]:
-        assert set(contract.column_names) - set(row) <= LABELS
+    made = TABLES[table](behaviour)
+    assert assert_cells_agree(built, f"behavior.{table}", made, same, KEYS.get(table, ())) <= LABELS
 
 
 @pytest.mark.parametrize("both", ["drawn"], indirect=True)

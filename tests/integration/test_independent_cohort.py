@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,30 +12,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cxa_pipeline.synthetic import ShopConfig
 from tests.independent import cohorts, cohorts_drivers, cohorts_retention, online_retail, shop, synthetic
+from tests.independent.agreement import assert_cells_agree
 from tests.independent.cohorts import SCALE, Cohorts
-from tests.independent.drivers import Kpi, Row
+from tests.independent.kpi import Kpi, Row
 from tests.independent.tables import OnEngine, project
 
 pytestmark = pytest.mark.slow
 """Minutes; run by .ci/run."""
 
-SYNTHETIC = ShopConfig(
-    start=date(2023, 9, 10),
-    end=date(2025, 4, 20),
-    new_customers_per_day=0.7,
-    history_days=60,
-    products=48,
-    affinities=4,
-    bots=1,
-    bot_views=6,
-    view_rate=0.5,
-    cart_rate=0.6,
-    purchase_rate=0.68,
-    dirt=0.0,
-    split="single",
-)
+SYNTHETIC = replace(synthetic.SMALL, start=date(2023, 9, 10), history_days=60)
 SHOPS: dict[str, Row] = {
     "awkward": {},
     "awkward, as of a leap day": {"as_of_date": date(2024, 2, 29)},
@@ -113,29 +100,11 @@ def same(ours: Any, theirs: Any, column: str) -> bool:
     return float(ours) == pytest.approx(float(theirs), rel=3e-7 if of_tail else 1e-9, abs=1e-300 if of_tail else 1e-9)
 
 
-def differences(built: OnEngine, table: str, made: list[Row]) -> dict[tuple[Any, ...], tuple[Any, Any]]:
-    """Cells that differ, by key and column; a row that one side lacks differs as a whole."""
-    contract = built.project.catalog[f"cohort.{table}"]
-    ours = {tuple(row[name] for name in contract.primary_key): row for row in built.rows(contract.key)}
-    theirs = {tuple(row[name] for name in contract.primary_key): row for row in made}
-    assert len(theirs) == len(made), "a key stands twice in the recomputation"
-    found: dict[tuple[Any, ...], tuple[Any, Any]] = {
-        key: (ours.get(key), theirs.get(key)) for key in ours.keys() ^ theirs.keys()
-    }
-    for key in ours.keys() & theirs.keys():
-        row, other = ours[key], theirs[key]
-        found |= {(*key, n): (row[n], other[n]) for n in other if not same(row[n], other[n], n)}
-    return found
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_every_cell_agrees_with_the_independent_recomputation(both: Both, table: str) -> None:
     built, found = both
     made = TABLES[table](found)
-    wrong = differences(built, table, made)
-    assert dict(list(wrong.items())[:10]) == {}, f"{len(wrong)} cells differ"
-    columns = set(built.project.catalog[f"cohort.{table}"].column_names)
-    missing = {column for row in made for column in columns - set(row)}
+    missing = assert_cells_agree(built, f"cohort.{table}", made, same)
     assert missing == ({"member_name"} if table == "drivers" and made else set())  # what factors are called
 
 

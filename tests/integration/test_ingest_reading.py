@@ -17,11 +17,6 @@ from tests.support.drops import SALES, Drops, copied_sql, sale
 MINIMAL = "sale_id,product_id,quantity,total_price,sold_at"
 
 
-@pytest.fixture
-def drops(tmp_path: Path) -> Drops:
-    return Drops(tmp_path)
-
-
 def ids(drops: Drops) -> list[str]:
     return [row[0] for row in drops.standing("sales", "d.sale_id")]
 

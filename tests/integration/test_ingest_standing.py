@@ -18,11 +18,6 @@ MARCH, APRIL, MAY = date(2024, 3, 1), date(2024, 4, 1), date(2024, 5, 1)
 KEYED = "sale_id,product_id,quantity,total_price,sold_at,updated_at"
 
 
-@pytest.fixture
-def drops(tmp_path: Path) -> Drops:
-    return Drops(tmp_path)
-
-
 def prices(drops: Drops) -> dict[str, str]:
     return {name: f"{price:.2f}" for name, price in drops.standing("sales", "d.sale_id, d.total_price")}
 
@@ -343,15 +338,15 @@ lines_of_sales = st.lists(
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=lines_of_sales, cuts=st.lists(st.integers(0, 4), min_size=25, max_size=25), order=st.randoms())
-def test_files_in_any_order_and_any_split_give_the_same_rows(tmp_path_factory, lines, cuts, order):
+def test_files_in_any_order_and_any_split_give_the_same_rows(make_drops, lines, cuts, order):
     distinct = {number: sale(number, day) for number, day in lines}
     parts: dict[int, list[str]] = {}
     for (_, line), cut in zip(sorted(distinct.items()), cuts, strict=False):
         parts.setdefault(cut, []).append(line)
-    whole = Drops(tmp_path_factory.mktemp("whole"))
+    whole = make_drops()
     whole.sales("sales_all.csv", list(distinct.values()))
     whole.ingest()
-    split = Drops(tmp_path_factory.mktemp("split"))
+    split = make_drops()
     names = list(parts)
     order.shuffle(names)
     for name in names:
@@ -372,15 +367,15 @@ def test_files_in_any_order_and_any_split_give_the_same_rows(tmp_path_factory, l
     ),
     order=st.randoms(),
 )
-def test_the_order_of_landing_never_decides_between_names(tmp_path_factory, files, order):
+def test_the_order_of_landing_never_decides_between_names(make_drops, files, order):
     def content(rows: list[tuple[int, int, int]]) -> list[str]:
         return [f"s{k},p1,1,{p},2024-03-05,{f'2024-03-0{u}' if u else ''}" for k, p, u in rows]
 
-    together = Drops(tmp_path_factory.mktemp("together"))
+    together = make_drops()
     for i, rows in enumerate(files):
         together.sales(f"sales_{i}.csv", content(rows), KEYED)
     together.ingest()
-    apart = Drops(tmp_path_factory.mktemp("apart"))
+    apart = make_drops()
     numbers = list(range(len(files)))
     order.shuffle(numbers)
     for i in numbers:

@@ -14,11 +14,13 @@ import pytest
 
 from cxa_pipeline.contracts.ddl import create_table
 from tests.independent import assortment, assortment_drawn, shop
-from tests.independent.answers import ANSWERS, Known
+from tests.independent.answers import ANSWERS
+from tests.independent.answers_known import Known
 from tests.independent.assortment import TABLES
 from tests.independent.customers import Customers
 from tests.independent.shop import event, sale
-from tests.independent.tables import OnEngine, Row, normal, project, values
+from tests.independent.tables import OnEngine, Row, project, values
+from tests.integration.in_postgres import assert_same_in_postgres
 
 FIT, PREFERENCES, SUBSTITUTES = TABLES
 SHOPS: dict[str, tuple[Callable[[], shop.Landed], Row]] = {
@@ -254,14 +256,7 @@ def test_postgresql_gives_the_same_rows_and_finds_every_rule_kept(name: str, dat
     with psycopg.connect(database, autocommit=True) as session:
         session.execute("set timezone = 'UTC'")
         fill(session, built)
-        for key in TABLES:
-            contract = project().catalog[key]
-            cursor = session.execute(f"select {', '.join(contract.column_names)} from {key}".encode())
-            theirs = sorted(([normal(value) for value in row] for row in cursor), key=str)
-            ours = sorted(([normal(row[c]) for c in contract.column_names] for row in built.rows(key)), key=str)
-            assert ours == theirs, key
-            for rule in (rule for rule in contract.rules if rule.kind == "failing_rows"):
-                assert session.execute(str(rule.sql).encode()).fetchall() == [], rule.name
+        assert_same_in_postgres(session, built, TABLES)
 
 
 def fill(session: psycopg.Connection[Any], built: OnEngine) -> None:

@@ -16,7 +16,7 @@ from tests.independent import metrics, shop, synthetic
 from tests.independent.baskets import Baskets
 from tests.independent.shop import sale
 from tests.independent.tables import OnEngine, Row, Rows, project
-from tests.integration.test_models_customer import AS_OF, by, days_ago, failing
+from tests.integration.customer_shop import AS_OF, by, days_ago, failing
 
 TABLES = ["basket.items", *(f"basket.{name}" for name in ("mining", "itemsets", "rules", "sequences"))]
 TABLES += ["basket.cross_sell", "basket.bundles", "questions.products_to_offer", "questions.bundles"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.independent.shop import sale
-from tests.integration.test_models_customer import by, days_ago, one, visit
+from tests.integration.customer_shop import by, days_ago, one, visit
 
 
 def test_targets_looked_lately_and_never_bought(tmp_path: Path) -> None:

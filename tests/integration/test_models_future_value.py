@@ -15,7 +15,7 @@ import pytest
 from cxa_pipeline.pipeline.audit import audit_on_engine
 from tests.independent import metrics, shop, value_features
 from tests.independent.tables import OnEngine, Rows, project
-from tests.integration.test_models_customer import own
+from tests.integration.customer_shop import own
 from tests.integration.test_models_identities import broken, changed
 
 TABLES = ("customer.value_prediction", "customer.value_confusion", "customer.high_value")

@@ -14,6 +14,7 @@ from cxa_pipeline.engine.protocol import Relation
 from tests.independent import shop
 from tests.independent.tables import OnEngine, project
 from tests.integration.conftest import Built
+from tests.support.built import BuiltShops
 
 Row = dict[str, Any]
 NAMES = [identity.name for identity in project().identities]
@@ -50,19 +51,17 @@ def test_all_identities_hold(built_shop: Built, as_of: date | None) -> None:
     assert {name: broken(built, name) for name in known} == {name: {} for name in known}
 
 
-def test_identities_hold_in_an_empty_home(tmp_path: Path) -> None:
-    built = OnEngine(project(), tmp_path).build(shop.empty(), shop.PARAMETERS)
+def test_identities_hold_in_an_empty_home(shops: BuiltShops) -> None:
+    built = shops.get("empty")
     assert {name: broken(built, name) for name in NAMES} == {name: {} for name in NAMES}
 
 
-def test_an_identity_judges_the_tables_that_it_declares(built_shop: Built, tmp_path: Path) -> None:
-    built, _ = built_shop(None)
-    busy = OnEngine(project(), tmp_path)
+def test_an_identity_judges_the_tables_that_it_declares(shops: BuiltShops) -> None:
+    built = shops.get("nasty")
     for identity in project().identities:
         judged = {row["derived"] for row in built.identity(identity.name)}
         if judged != {"*"} and judged != set(identity.derived):  # no visits there of which a table could tell
-            busy = busy if busy.relations else busy.build(shop.busy(), shop.PARAMETERS)
-            judged |= {row["derived"] for row in busy.identity(identity.name)}
+            judged |= {row["derived"] for row in shops.get("busy").identity(identity.name)}
         assert judged in ({"*"}, set(identity.derived)), identity.name
 
 
@@ -105,7 +104,8 @@ def test_two_currencies_hold_back_every_table_of_money(tmp_path: Path) -> None:
         shop.sale("1", "2024-01-01 10:00", customer="c"),
         shop.sale("2", "2024-01-01 10:00", customer="c", currency="USD"),
     ]
-    built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS)
+    keys = ("core.sales", "core.clock")
+    built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS, *keys)
     assert broken(built, "one_currency") == {"*": ["currencies: EUR, USD"]}
     judged = next(i for i in built.project.identities if i.name == "one_currency").derived
     schemas = ("kpi", "cohort", "customer", "recommendation", "questions")

@@ -17,6 +17,7 @@ from cxa_pipeline.engine.protocol import Relation
 from tests.independent import metrics, shop
 from tests.independent.tables import OnEngine, project
 from tests.integration.conftest import Built
+from tests.support.built import BuiltShops
 
 Row = dict[str, Any]
 GRAINS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "yearly": "year"}
@@ -188,8 +189,8 @@ def test_days_without_sales_are_there_with_zeros(tmp_path: Path) -> None:
     assert (leap["orders"], leap["net_sales"], leap["aov"], leap["is_complete"]) == (0, 0, None, True)
 
 
-def test_an_empty_home_has_empty_tables(tmp_path: Path) -> None:
-    built = OnEngine(project(), tmp_path).build(shop.empty(), shop.PARAMETERS)
+def test_an_empty_home_has_empty_tables(shops: BuiltShops) -> None:
+    built = shops.get("empty")
     tables = [key for key in built.project.models if key.startswith("kpi.")]
     assert tables
     assert {key: built.rows(key) for key in tables} == {key: [] for key in tables}
@@ -337,12 +338,14 @@ def test_returns_alone_are_no_order_and_no_customer_of_any_table(tmp_path: Path)
         shop.sale("1", "2024-01-05 10:00", -1, "4", customer="c", order="R"),
         shop.sale("2", "2024-02-05 10:00", -1, "4", customer="c", order="R2"),
     ]
-    built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS)
+    drawn_from = ("monthly", "cross_channel", "revenue_concentration_summary", "revenue_drivers")
+    without = ("order_traits", "product_discounts", "promo_codes", "discount_effect")
+    keys = [f"kpi.{table}" for table in (*drawn_from, *without)]
+    built = OnEngine(project(), tmp_path).build({**shop.empty(), "sales": lines}, shop.PARAMETERS, *keys)
     january = next(row for row in built.rows("kpi.monthly") if row["period_name"] == "2024-01")
     assert [january[n] for n in ("net_sales", "orders", "active_customers", "ordered_value")] == [-4, 0, 0, 0]
     assert january["linked_return_share"] == 0
-    tables = ("order_traits", "product_discounts", "promo_codes", "discount_effect")
-    assert {t: built.rows(f"kpi.{t}") for t in tables} == {t: [] for t in tables}
+    assert {t: built.rows(f"kpi.{t}") for t in without} == {t: [] for t in without}
     assert [row["net_sales"] for row in built.rows("kpi.cross_channel")] == [-8]
     summary = built.rows("kpi.revenue_concentration_summary")[0]
     assert [summary[n] for n in ("customers", "gini", "share_of_customers_for_80_percent", "share_of_top_20_percent")] == [

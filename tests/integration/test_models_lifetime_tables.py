@@ -18,7 +18,7 @@ from tests.independent import shop
 from tests.independent.lifetimes import cdnow_days, drawn
 from tests.independent.shop import sale
 from tests.independent.tables import OnEngine, Row, Rows, project
-from tests.integration.test_models_customer import AS_OF, build, by, days_ago, failing, one, orders, own
+from tests.integration.customer_shop import AS_OF, build, by, days_ago, failing, one, orders, own
 from tests.integration.test_models_identities import broken, changed
 
 NAMES = (

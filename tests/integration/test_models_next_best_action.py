@@ -9,7 +9,7 @@ import pytest
 
 from tests.independent import shop
 from tests.independent.tables import OnEngine, Row, Rows
-from tests.integration.test_models_customer import build, by, days_ago, failing, orders, own, recomputed
+from tests.integration.customer_shop import build, by, days_ago, failing, orders, own, recomputed
 from tests.integration.test_models_identities import changed
 
 TABLE = "customer.next_best_action"

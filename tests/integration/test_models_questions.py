@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from cxa_pipeline.synthetic import ShopConfig
 from tests.independent import metrics, shop, synthetic
-from tests.independent.answers import ANSWERS, Known
+from tests.independent.answers import ANSWERS
+from tests.independent.answers_known import Known
 from tests.independent.tables import OnEngine, project
 from tests.integration.conftest import Built
+from tests.support.built import BuiltShops
 
 Row = dict[str, Any]
 ZERO = Decimal(0)
@@ -55,8 +57,8 @@ def near(ours: Any, theirs: Any) -> bool:
     return abs(Decimal(str(ours)) - Decimal(str(theirs))) <= Decimal("0.0001")
 
 
-def test_every_question_begins_with_a_question_and_an_empty_home_answers_all(tmp_path: Path) -> None:
-    built = OnEngine(project(), tmp_path).build(shop.empty(), shop.PARAMETERS)
+def test_every_question_begins_with_a_question_and_an_empty_home_answers_all(shops: BuiltShops) -> None:
+    built = shops.get("empty")
     both = Both(built, metrics.Shop(shop.empty()))
     asked = [c for c in built.project.catalog if c.schema == "questions"]
     assert len(asked) == 11 + len(ANSWERS)
@@ -283,20 +285,14 @@ def test_11_a_year_before_that_is_not_covered_is_no_base(tmp_path: Path) -> None
     assert [(row["yoy"], row["ytd_yoy"], row["note"]) for row in rows] == [(None, None, "no_base")] * 2
 
 
-SMALL = ShopConfig(
+SMALL = replace(
+    synthetic.SMALL,
     start=date(2024, 3, 1),
     end=date(2025, 2, 10),
     new_customers_per_day=0.5,
-    history_days=200,
-    products=48,
-    affinities=4,
-    bots=1,
-    bot_views=6,
     view_rate=0.8,
     cart_rate=0.4,
     purchase_rate=0.5,
-    dirt=0.0,
-    split="single",
 )
 SHOPS: dict[str, Row] = {
     "awkward": {},
@@ -322,12 +318,13 @@ def known(request: pytest.FixtureRequest, built_shop: Built, tmp_path_factory: p
 def test_an_answer_is_what_plain_python_finds(known: Known, question: str) -> None:
     expected = ANSWERS[question](known)
     ours = known.built.ordered(f"questions.{question}")
-    assert [list(map(str, key_of(row, expected))) for row in ours] == [
-        list(map(str, key_of(row, expected))) for row in expected
+    names = names_of_keys(expected)
+    assert [[str(row[name]) for name in names] for row in ours] == [
+        [str(row[name]) for name in names] for row in expected
     ]
     for mine, theirs in zip(ours, expected, strict=True):
         differing = {name: (mine[name], value) for name, value in theirs.items() if not same(mine[name], value)}
-        assert not differing, key_of(mine, expected)
+        assert not differing, [mine[name] for name in names]
 
 
 @pytest.mark.parametrize("question", ANSWERS)
@@ -338,10 +335,9 @@ def test_what_must_hold_of_an_answer_holds(known: Known, question: str) -> None:
         assert known.built.engine.fetch(str(rule.sql), relation).to_pylist() == [], rule.description
 
 
-def key_of(row: Row, rows: list[Row]) -> list[Any]:
-    """What tells rows apart: texts and dates."""
-    texts = {name for found in rows for name, value in found.items() if isinstance(value, str | date)}
-    return [row[name] for name in sorted(texts)]
+def names_of_keys(rows: list[Row]) -> list[str]:
+    """Columns that tell rows apart: texts and dates."""
+    return sorted({name for row in rows for name, value in row.items() if isinstance(value, str | date)})
 
 
 def same(ours: Any, theirs: Any) -> bool:

@@ -14,10 +14,10 @@ import pytest
 
 from cxa_pipeline.models.tables import recommendations_evaluation
 from cxa_pipeline.models.tables.recommendations_plots import ndcg
-from tests.independent import shop
 from tests.independent.shop import sale
-from tests.independent.tables import OnEngine, Rows, project
-from tests.integration.test_models_customer import AS_OF, build, by, days_ago, failing, own, recomputed, visit
+from tests.independent.tables import OnEngine, Rows
+from tests.integration.conftest import Built
+from tests.integration.customer_shop import AS_OF, build, by, days_ago, failing, own, recomputed, visit
 from tests.integration.test_models_identities import changed
 
 TABLES = (
@@ -381,8 +381,8 @@ def test_next_to_nothing_works(tmp_path: Path, landed: dict[str, Rows]) -> None:
         assert set(listed(built)) == {row["customer_id"] for row in built.rows("core.customers")}
 
 
-def test_the_awkward_shop_breaks_no_rule(tmp_path: Path) -> None:
-    assert broken(OnEngine(project(), tmp_path).build(shop.nasty(), shop.PARAMETERS, *TABLES)) == []
+def test_the_awkward_shop_breaks_no_rule(built_shop: Built) -> None:
+    assert broken(built_shop(None)[0]) == []
 
 
 def test_rules_notice_a_hole_in_the_ranks(corner: OnEngine) -> None:

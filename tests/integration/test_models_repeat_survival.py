@@ -9,7 +9,7 @@ import pytest
 
 from tests.independent import shop
 from tests.independent.tables import OnEngine, Rows
-from tests.integration.test_models_customer import build, failing, orders
+from tests.integration.customer_shop import build, failing, orders
 
 TABLE = "customer.repeat_survival"
 FOLLOWED = {"a": (100, 98), "b": (100, 90), "c": (60, 47), "d": (30,), "e": (10,), "f": (3,), "g": (100, 0)}

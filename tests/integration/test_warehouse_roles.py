@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from shop_tables import CUSTOMERS, DAILY, SALES, Shop, column, days, sales, view
 
 from cxa_pipeline.warehouse import roles
+from tests.integration.shop_tables import CUSTOMERS, DAILY, SALES, Shop, column, days, sales, view
 
 PEOPLE = view(
     "questions.people",

@@ -15,13 +15,13 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 import pytest
-from shop_tables import DAILY, Shop, days
 
 from cxa_pipeline.errors import WarehouseError
 from cxa_pipeline.warehouse.binaries import Identity, choose_identity, program, unprivileged_uids, user_namespace
 from cxa_pipeline.warehouse.publication import TableChange
 from cxa_pipeline.warehouse.server import EmbeddedServer
 from cxa_pipeline.warehouse.server_files import is_alive
+from tests.integration.shop_tables import DAILY, Shop, days
 
 ROOT = Path(__file__).parents[2]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

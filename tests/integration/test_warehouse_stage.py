@@ -1,19 +1,18 @@
 """Staging: whole or absent, exact, found again, and with evidence when rows break their contract."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import psycopg
 import pyarrow as pa
 import pytest
-from shop_tables import CUSTOMERS, DAILY, SALES, Shop, column, contract, days, output, sales
 
 from cxa_pipeline.contracts import Rule
 from cxa_pipeline.errors import ConstraintError, ContractError, WarehouseError
 from cxa_pipeline.warehouse.stage import Stager, stage
 from cxa_pipeline.warehouse.staging import Part, clean
 from cxa_pipeline.warehouse.violations import StagedRowsError
+from tests.integration.shop_tables import CUSTOMERS, DAILY, SALES, column, contract, days, output, sales
 
 EVERY_TYPE = contract(
     "core.every_type",
@@ -47,13 +46,6 @@ VALUES = [
     {"id": 2, "money": Decimal("0.0001"), "wide": Decimal("-0.0000000001"), "ratio": 1e-300, "yes": False, "words": ""},
     {"id": 3},
 ]
-
-
-@pytest.fixture
-def shop(database) -> Iterator[Shop]:
-    shop = Shop(database)
-    yield shop
-    shop.close()
 
 
 def rows_of(url, query):

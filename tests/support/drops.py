@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ ARRIVAL = datetime(2024, 7, 1, 12, 0, tzinfo=UTC)
 SALES = "sale_id,order_id,customer_id,product_id,quantity,unit_price,total_price,sold_at"
 
 
+@cache
+def known_catalog() -> Catalog:
+    """The contracts of this checkout, read once: that takes longer than a test."""
+    return load_catalog(SQL)
+
+
 class Drops:
     """One landing folder with its lake; time goes on by a minute with every ingest."""
 
@@ -34,7 +41,7 @@ class Drops:
         self.sql = sql
         self.options = IngestOptions(**{"settle": 0.0, "timezone": "Europe/Berlin", **options})
         self.now = ARRIVAL
-        self.catalog: Catalog = load_catalog(SQL)
+        self.catalog: Catalog = known_catalog()
         self.sources: Sources = load_sources(sql)
         self.result: IngestResult | None = None
 
