@@ -116,6 +116,8 @@ class Drawn:
         draw.shuffle(events)
         self.activity += events
         ordered = sorted(events, key=lambda e: (e["occurred_at"], e["step_rank"], e["event_id"]))
+        for place, event in enumerate((e for e in ordered if e["event_source"] == "interaction"), start=1):
+            event["session_position"] = place
         kinds = [event["event_type"] for event in events]
         sold = [event for event in events if event["sale_id"]]
         ended = ordered[-1]["occurred_at"]
@@ -202,6 +204,7 @@ class Drawn:
             "occurred_date": day,
             "occurred_month": day.replace(day=1),
             "session_id": session,
+            "session_position": None,
             "product_id": product["product_id"] if product else None,
             "product_name": product["product_name"] if product else None,
             "category": product["category"] if product else None,

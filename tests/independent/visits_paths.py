@@ -24,11 +24,17 @@ def in_order(events: Rows) -> Rows:
     return sorted(events, key=lambda e: (e["occurred_at"], e["step_rank"], e["event_id"]))
 
 
+def as_tracked(events: Rows) -> Rows:
+    """By moment and step, then as the tracker has them; sales that joined the visit have no position and come first."""
+    return sorted(events, key=lambda e: (e["occurred_at"], e["step_rank"], e["session_position"] or 0))
+
+
 def ways(shop: Behaviour, level: str) -> dict[str, list[State]]:
     """Each visit's events with their states, in order; START and EXIT are no names of pages."""
-    sessions = grouped((e for e in shop.activity if e["session_id"] is not None and e[level] is not None), "session_id")
+    of_visits = (e for e in shop.activity if e["session_id"] in shop.by_session and e[level] is not None)
+    sessions = grouped(of_visits, "session_id")
     return {
-        session: [(e, e[level].lower() if e[level] in ("START", "EXIT") else e[level]) for e in in_order(events)]
+        session: [(e, e[level].lower() if e[level] in ("START", "EXIT") else e[level]) for e in as_tracked(events)]
         for session, events in sessions.items()
     }
 
@@ -77,7 +83,7 @@ def top_paths(shop: Behaviour) -> Rows:
     rows = []
     for level in ("event_type", "page_type"):
         paths: dict[tuple[str, int, bool], Rows] = defaultdict(list)
-        found = {key: way for key, way in ways(shop, level).items() if key in shop.by_session}
+        found = ways(shop, level)
         for session, way in found.items():
             states = [state for _, state in way]
             steps = [states[0], *[after for before, after in pairwise(states) if before != after]]
