@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from cxa_pipeline.warehouse.address import with_database
 from cxa_pipeline.warehouse.server import EmbeddedServer
@@ -67,10 +68,14 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> BuiltShops:
 
 
 def pytest_configure() -> None:
-    """One thread for OpenMP and BLAS, as in a run: a pool for each worker waits for cores that the others hold.
+    """The same drawn examples in every run, so that a change is what breaks a test; and one thread for each worker.
 
-    Set before numpy and scikit-learn are loaded; tests about threads ask for more.
+    `--hypothesis-profile=default` draws others. OpenMP and BLAS have one thread as in a run: a pool for each worker
+    waits for cores that the others hold. Set before numpy and scikit-learn are loaded; tests about threads ask for
+    more.
     """
+    settings.register_profile("repeatable", derandomize=True)
+    settings.load_profile("repeatable")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 

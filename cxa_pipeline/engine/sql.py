@@ -11,9 +11,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
-from sqlglot import TokenType, exp, parse, tokenize
+from sqlglot import TokenType, exp, tokenize
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
@@ -23,22 +24,14 @@ from cxa_pipeline.engine.functions import SYNTAX, UNDERSTOOD
 from cxa_pipeline.engine.scopes import Names, table_key
 from cxa_pipeline.errors import DialectError
 
-
-class AsWritten(Postgres):
-    """PostgreSQL, keeping as written every function of which sqlglot would make something else while parsing."""
-
-    class Parser(PostgresParser):
-        """sqlglot's parser with the functions of `functions.UNDERSTOOD` alone."""
-
-        FUNCTIONS: ClassVar[dict[str, Any]] = {
-            name: build for name, build in PostgresParser.FUNCTIONS.items() if name.lower() in UNDERSTOOD
-        }
-        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
-            name: parse for name, parse in PostgresParser.FUNCTION_PARSERS.items() if name.lower() in SYNTAX
-        }
-
-
 _QUOTED = {kind for kind in TokenType if kind.name.endswith("STRING") or kind is TokenType.IDENTIFIER}
+_NOT_UNDERSTOOD = {name.lower() for name in {*PostgresParser.FUNCTIONS, *PostgresParser.FUNCTION_PARSERS}} - {
+    *UNDERSTOOD,
+    *SYNTAX,
+    *(name.lower() for name in PostgresParser.NO_PAREN_FUNCTION_PARSERS),
+}
+_HIDE = "as_written__"
+"""Stands before the names of functions of which sqlglot would make something else, while it parses."""
 _LEADING = re.compile(r"\s*(--[^\n]*|/\*.*?\*/)", re.DOTALL)
 
 
@@ -128,7 +121,7 @@ def _tables(tree: exp.Query) -> frozenset[str]:
 def parse_query(sql: str, name: str) -> exp.Query:
     """The syntax tree of one SELECT, unquoted names in lower case."""
     try:
-        statements = [tree for tree in parse(sql, read=AsWritten) if tree is not None]
+        statements = [tree for tree in _parse(sql) if tree is not None]
     except (SqlglotError, RecursionError) as error:
         found = getattr(error, "errors", None) or [{}]
         line = found[0].get("line")
@@ -139,6 +132,21 @@ def parse_query(sql: str, name: str) -> exp.Query:
         raise DialectError("A model is exactly one SELECT.", name, advice="Write one SELECT; use CTEs for steps.")
     tree: exp.Query = normalize_identifiers(statements[0], dialect="postgres")
     return tree
+
+
+def _parse(sql: str) -> list[exp.Expr | None]:
+    """The statements, every function as written but those of `functions.UNDERSTOOD` and `functions.SYNTAX`."""
+    dialect = Postgres()
+    tokens = dialect.tokenize(sql)
+    for token, after in pairwise(tokens):
+        if after.token_type is TokenType.L_PAREN and token.text.lower() in _NOT_UNDERSTOOD:
+            token.text = token.text if token.token_type in _QUOTED else _HIDE + token.text
+    trees = dialect.parser().parse(tokens, sql)
+    for tree in trees:
+        for node in tree.find_all(exp.Anonymous, exp.Identifier) if tree else ():
+            if node.name.startswith(_HIDE):
+                node.set("this", node.name.removeprefix(_HIDE))
+    return trees
 
 
 def describe(sql: str) -> str:

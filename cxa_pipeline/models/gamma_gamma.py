@@ -52,7 +52,7 @@ class GammaGammaParameters:
             (n,), in units of money.
         """
         x = np.asarray(frequency, dtype=np.float64)
-        expected: Floats = self.p * self.unit(x, monetary_value) / (self.p * x + self.q - 1)
+        expected: Floats = self.p * self.unit(x, monetary_value) / (self.p * x + (self.q - 1))
         return expected
 
     def unit(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Floats:

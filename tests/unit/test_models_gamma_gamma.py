@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cxa_pipeline.models.gamma_gamma import GammaGamma, GammaGammaParameters, Likelihood
@@ -144,6 +144,7 @@ MONEY = st.floats(-15, 15).map(lambda power: 10.0**power)
 
 
 @settings(max_examples=200, deadline=None)
+@example(p=1e-14, above=1e-10, v=1.0, x=14, mean=1e-4)
 @given(p=MONEY, above=MONEY, v=MONEY, x=st.integers(0, 10**9), mean=MONEY)
 def test_expected_spend_lies_between_the_own_mean_and_that_of_all(
     p: float, above: float, v: float, x: int, mean: float
