@@ -16,8 +16,8 @@ from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.errors import EngineError
 from cxa_pipeline.lake import Lake
-from cxa_pipeline.pipeline.build import Version
 from cxa_pipeline.pipeline.project import Project, digest
+from cxa_pipeline.pipeline.versions import Version
 from cxa_pipeline.sources.landed import LandedDataset
 from cxa_pipeline.warehouse.violations import StagedRowsError
 

@@ -1,88 +1,42 @@
 """From landed months to versions of every table: what is stale, and computing it.
 
-Here: keys, inputs and the walk through the graph. A version is named by its key, a hash of its definition, the
-engine and the contents of its inputs; a version that exists is never computed again. Not here: reading files
-(`sources`), checks (`audit`), what readers see (`release`).
+Here: keys, inputs and the walk through the graph. Not here: reading files (`sources`), running Python models
+(`model_lane`), checks (`audit`), what readers see (`release`).
 """
 
 from __future__ import annotations
 
 import csv
 import logging
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from cxa_pipeline.contracts import Contract
+from cxa_pipeline.contracts.model import PythonModel
 from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation, Result
 from cxa_pipeline.errors import EngineError, RunError
-from cxa_pipeline.lake import Lake, Stored, writing
+from cxa_pipeline.lake import Lake, writing
+from cxa_pipeline.pipeline.model_lane import ModelLane, ModelTask
 from cxa_pipeline.pipeline.project import Project, digest
-from cxa_pipeline.pipeline.python_model import column_names, inputs, run_model
+from cxa_pipeline.pipeline.python_model import column_names
+from cxa_pipeline.pipeline.versions import DATA, INPUT, PICTURE, Month, Need, Version, Versions, content
 from cxa_pipeline.sources.landed import LandedDataset
 
 log = logging.getLogger(__name__)
 
-Month = date | None
-"""The first day of a month; None stands for a table that is not monthly."""
-
-DATA = "data.parquet"
-INPUT = "input.parquet"
-
 
 @dataclass(frozen=True)
-class Version:
-    """One finished result: a table, or one month of a monthly table."""
+class _Making:
+    """A version whose Python model runs: `folder` is where it is made, `model` gives the seconds that it took."""
 
-    table: str
-    month: Month
-    key: str
-    rows: int
-    content_hash: str
-    path: Path
-    parts: tuple[str, ...]
-    seconds: float
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def from_manifest(cls, stored: Stored) -> Version:
-        """The version that a manifest of the lake describes."""
-        m = stored.manifest
-        month = date.fromisoformat(m["month"]) if m["month"] else None
-        path, parts = stored.path / DATA, stored.parts
-        return cls(m["table"], month, m["key"], m["rows"], m["content_hash"], path, parts, m["seconds"], m["values"])
-
-
-Versions = dict[str, dict[Month, Version]]
-"""The versions of each table by month; months without rows are left out."""
-
-
-def content(versions: Mapping[Month, Version]) -> str:
-    """Content hash of a whole table; that of a monthly one is made of its months'."""
-    if set(versions) == {None}:
-        return versions[None].content_hash
-    return digest([(month, v.content_hash) for month, v in sorted(versions.items(), key=str)])
-
-
-@dataclass(frozen=True)
-class Need:
-    """A version that the present definitions and inputs ask for, and whether it exists."""
-
-    table: str
-    month: Month
-    key: str
-    inputs: Mapping[str, str]
-    version: Version | None
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Where the version lies in the lake."""
-        schema, table = self.table.split(".")
-        month = (f"{self.month:%Y-%m}",) if self.month else ()
-        return ("tables", schema, table, *month, self.key[:32])
+    need: Need
+    folder: Path
+    model: Future[float]
 
 
 class Builder:
@@ -122,6 +76,7 @@ class Builder:
         self.without_rows: set[tuple[str, ...]] = set()
         self.failed: dict[str, EngineError] = {}
         self.lost: set[str] = set()
+        self._begun: dict[str, _Making] = {}
 
     # --- what is asked for ---------------------------------------------------------------------------------
 
@@ -154,28 +109,37 @@ class Builder:
         force: Mapping[str, Collection[Month]] | None = None,
         built: Callable[[str, Collection[Version]], None] | None = None,
     ) -> Versions:
-        """Find or compute every one of `tables`, in the order of the graph; one that fails loses its readers alone.
+        """Find or compute every one of `tables`, each after what it reads; one that fails loses its readers alone.
+
+        Python models run beside the engine: they are begun as soon as their inputs are known, and what they wait for
+        is computed first.
 
         Args:
             tables: What to build, with all that it reads.
             force: Tables to compute anew though they exist, with their months (empty: all).
             built: Called with each table and its versions.
         """
-        for table in self.project.order:
-            if table not in tables or self.project.catalog[table].kind == "landed":
-                continue
-            if self.lost.intersection(self.project.dependencies(table)):
-                self.lost.add(table)
-                continue
-            try:
-                self._build(table, force or {})
-            except EngineError as error:
-                log.error("%s", error)
-                self.failed[table] = error
-                self.lost.add(table)
-                continue
-            if built:
-                built(table, self.versions[table].values())
+        wanted = {t for t in tables if self.project.catalog[t].kind != "landed"}
+        graph = TopologicalSorter({t: wanted.intersection(self.project.dependencies(t)) for t in wanted})
+        graph.prepare()
+        models = {t for t in wanted if self.project.catalog[t].kind == "model"}
+        waited_for = self.project.ancestors(models)
+        turns = {t: (t not in models, t not in waited_for, n) for n, t in enumerate(self.project.order)}
+        ready: list[str] = []
+        try:
+            with ModelLane() as lane:
+                while graph.is_active():
+                    ready = sorted((*ready, *graph.get_ready()), key=turns.__getitem__)
+                    made = [t for t, making in self._begun.items() if making.model.done() or not ready]
+                    table = made[0] if made else ready.pop(0)
+                    if not self._settle(table, force or {}, lane):
+                        continue
+                    graph.done(table)
+                    if built and table not in self.lost:
+                        built(table, self.versions[table].values())
+        finally:
+            for making in self._begun.values():
+                self.lake.abandon(making.folder)
         return self.versions
 
     def carry_over(self, versions: Mapping[str, Mapping[Month, Version]]) -> None:
@@ -225,14 +189,37 @@ class Builder:
 
     # --- computing -----------------------------------------------------------------------------------------
 
-    def _build(self, table: str, force: Mapping[str, Collection[Month]]) -> None:
+    def _settle(self, table: str, force: Mapping[str, Collection[Month]], lane: ModelLane) -> bool:
+        """Find, compute or lose a table; False if its Python model was only begun."""
+        if self.lost.intersection(self.project.dependencies(table)):
+            self.lost.add(table)
+            return True
+        try:
+            return self._build(table, force, lane)
+        except EngineError as error:
+            log.error("%s", error)
+            self.failed[table] = error
+            self.lost.add(table)
+            return True
+
+    def _build(self, table: str, force: Mapping[str, Collection[Month]], lane: ModelLane) -> bool:
+        if table in self._begun:
+            self._know(table, [self._modelled(self._begun.pop(table))])
+            return True
         found = []
         model = self.project.catalog[table].model
         looks_back = bool(model and model.previous)  # computed anew, it would look back at itself
         for need in self.needs(table):
             forced = table in force and not looks_back and (not force[table] or need.month in force[table])
-            found.append(need.version if need.version and not forced else self._compute(need))
+            if need.version and not forced:
+                found.append(need.version)
+            elif model:
+                self._begun[table] = self._begin(need, model, lane)
+                return False
+            else:
+                found.append(self._compute(need))
         self._know(table, found)
+        return True
 
     def _know(self, table: str, versions: Iterable[Version]) -> None:
         monthly = self.project.catalog[table].kind == "monthly"
@@ -244,32 +231,61 @@ class Builder:
     def _compute(self, need: Need) -> Version:
         contract = self.project.catalog[need.table]
         folder = self.lake.begin(need.parts)
-        begun = time.perf_counter()
+        with self._making(need, folder):
+            return self._write(need, folder, *self._query(contract, need.month, folder))
+
+    def _begin(self, need: Need, model: PythonModel, lane: ModelLane) -> _Making:
+        contracts = self.project.catalog.contracts
+        folder = self.lake.begin(need.parts)
+        task = ModelTask(
+            contract=contracts[need.table],
+            contracts={table: contracts[table] for table in (*model.reads, *model.previous)},
+            relations={table: self.relation(table) for table in model.reads},
+            before={table: self._relation_before(table) for table in model.previous},
+            target=folder / INPUT,
+            picture=folder / PICTURE,
+        )
+        return _Making(need, folder, lane.submit(task))
+
+    def _modelled(self, making: _Making) -> Version:
+        need, folder = making.need, making.folder
+        with self._making(need, folder):
+            seconds = making.model.result()
+            source = {need.table: Relation((folder / INPUT,))}
+            return self._write(need, folder, _all_columns(self.project.catalog[need.table]), source, seconds)
+
+    @contextmanager
+    def _making(self, need: Need, folder: Path) -> Iterator[None]:
         try:
-            sql, relations = self._query(contract, need.month, folder)
-            columns = self.project.output_columns(need.table)
-            result = self.engine.run(sql, relations, columns, folder / DATA)
-            seconds = time.perf_counter() - begun
-            (folder / INPUT).unlink(missing_ok=True)
-            manifest = {
-                "table": need.table,
-                "month": need.month,
-                "key": need.key,
-                "rows": result.rows,
-                "content_hash": result.content_hash,
-                "seconds": round(seconds, 3),
-                "inputs": dict(need.inputs),
-                "engine": f"{self.engine.name} {self.engine.version}",
-                "values": self._values(contract, folder / DATA, columns),
-            }
-            if need.version:
-                self._replace(need.version, result, folder)
-            stored = self.lake.finish(need.parts, folder, manifest)
+            yield
         except BaseException as error:
             self.lake.abandon(folder)
             if isinstance(error, EngineError):
                 error.where = ", ".join(filter(None, [f"table {need.table}{_of(need.month)}", error.where]))
             raise
+
+    def _write(
+        self, need: Need, folder: Path, sql: str, relations: Mapping[str, Relation], spent: float = 0.0
+    ) -> Version:
+        """Compute a version from SQL; `spent` are the seconds that a Python model took before."""
+        columns = self.project.output_columns(need.table)
+        result = self.engine.run(sql, relations, columns, folder / DATA)
+        seconds = spent + result.seconds
+        (folder / INPUT).unlink(missing_ok=True)
+        manifest = {
+            "table": need.table,
+            "month": need.month,
+            "key": need.key,
+            "rows": result.rows,
+            "content_hash": result.content_hash,
+            "seconds": round(seconds, 3),
+            "inputs": dict(need.inputs),
+            "engine": f"{self.engine.name} {self.engine.version}",
+            "values": self._values(self.project.catalog[need.table], folder / DATA, columns),
+        }
+        if need.version:
+            self._replace(need.version, result, folder)
+        stored = self.lake.finish(need.parts, folder, manifest)
         self.seconds[need.table] = self.seconds.get(need.table, 0.0) + seconds
         self.computed.setdefault(need.table, []).append(need.month)
         log.info("%s%s: computed %s rows in %.2f s", need.table, _of(need.month), f"{result.rows:,}", seconds)
@@ -293,10 +309,6 @@ class Builder:
             text = tuple(OutputColumn(c.name, "text") for c in contract.columns)
             source = Relation((_write_text(rows, contract, folder / INPUT),), columns=text)
             return _all_columns(contract), {contract.key: source}
-        if contract.kind == "model":
-            given = inputs(contract, self.engine, self.relation, self._relation_before, self.project.catalog.contracts)
-            run_model(contract, given, folder / INPUT)
-            return _all_columns(contract), {contract.key: Relation((folder / INPUT,))}
         relations = {
             read: self.relation(read, month if contract.kind == "monthly" else None)
             for read in self.project.dependencies(contract.key)

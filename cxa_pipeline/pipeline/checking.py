@@ -15,8 +15,9 @@ from types import TracebackType
 from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import Relation
 from cxa_pipeline.pipeline.audit import audit_on_engine, known, remember
-from cxa_pipeline.pipeline.build import Builder, Version
+from cxa_pipeline.pipeline.build import Builder
 from cxa_pipeline.pipeline.publication import Publisher
+from cxa_pipeline.pipeline.versions import Version
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
-from cxa_pipeline.pipeline.build import Month, Version, content
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import Project
 from cxa_pipeline.pipeline.release import latest_release
 from cxa_pipeline.pipeline.result import RunResult
 from cxa_pipeline.pipeline.run import run
+from cxa_pipeline.pipeline.versions import Month, Version, content
 
 FIGURES = {
     "net sales": "select sum(net_sales) as figure from kpi.yearly",

@@ -21,9 +21,9 @@ from cxa_pipeline.contracts import Column, Contract
 from cxa_pipeline.engine.kinds import kind_of_type
 from cxa_pipeline.engine.protocol import Engine, OutputColumn, Relation
 from cxa_pipeline.lake import Lake, Parts, Stored
-from cxa_pipeline.pipeline.build import Month, Version
 from cxa_pipeline.pipeline.figures import commonest, correlations, distribution, shown
 from cxa_pipeline.pipeline.project import Project, digest
+from cxa_pipeline.pipeline.versions import Month, Version
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,11 +20,10 @@ from cxa_pipeline.contracts.expectations import CheckResult, Expectations
 from cxa_pipeline.engine.protocol import Engine, Relation
 from cxa_pipeline.errors import WarehouseError
 from cxa_pipeline.pipeline.audit import constraints_broken, constraints_hold
-from cxa_pipeline.pipeline.build import Month, Version
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.project import digest
-from cxa_pipeline.pipeline.python_model import plotted
 from cxa_pipeline.pipeline.release import EMPTY, Release, read_release
+from cxa_pipeline.pipeline.versions import PICTURE, Month, Version
 from cxa_pipeline.warehouse.address import sqlalchemy_url
 from cxa_pipeline.warehouse.connection import connect, is_lost, unreachable
 from cxa_pipeline.warehouse.ledger import Held
@@ -271,7 +270,7 @@ class Publisher:
                 self.seconds.setdefault(table, {})["compute"] = computed[table]
             report.seconds = self.seconds.get(table, {})
             report.preview = self._preview(release, table)
-            report.picture = plotted(self.project.catalog[table], self.engine, self._relation(release, table))
+            report.picture = self._picture(release, table)
             found[table] = report
         for table, done in result.tables.items():
             if self.project.catalog[table].kind == "record":
@@ -291,6 +290,11 @@ class Publisher:
         """The rows of a table; of a monthly one, those of its last month."""
         versions = list((release.tables[table].versions or {}).values())[-1:]
         return Relation(tuple(v.path for v in versions), columns=self.project.output_columns(table))
+
+    def _picture(self, release: Release, table: str) -> bytes | None:
+        """The plot that a Python model's version has, if it has one."""
+        pictures = [v.path.with_name(PICTURE) for v in (release.tables[table].versions or {}).values()]
+        return next((picture.read_bytes() for picture in pictures if picture.exists()), None)
 
     def _preview(self, release: Release, table: str) -> str:
         contract = self.project.catalog[table]

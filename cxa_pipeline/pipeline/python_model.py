@@ -3,8 +3,8 @@
 Here: finding the function, the hash of everything that it consists of, and calling it. The function gets a pandas
 DataFrame for each table that the contract names, as keyword arguments under the tables' own names (`previous_<table>`
 for what the release before held): sorted by primary key, decimals as doubles, dates as moments. It gives a DataFrame
-with the contract's columns, in which NaN and None mean NULL. Not here: when it is called (`build`), what it computes
-(`cxa_pipeline.models`, which is imported when a function runs and not before).
+with the contract's columns, in which NaN and None mean NULL. Not here: when it is called (`build`), in which process
+(`model_lane`), what it computes (`cxa_pipeline.models`, which is imported when a function runs and not before).
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def load(name: str) -> Callable[..., Any]:
 
 
 def source_text(model: PythonModel) -> str:
-    """The source of the function's module and of every module of ours that it imports."""
+    """The source of the modules of the function and the plot, and of every module of ours that they import."""
     seen: dict[str, str] = {}
-    waiting = [model.function.partition(":")[0]]
+    waiting = [name.partition(":")[0] for name in (model.function, model.plot) if name]
     while waiting:
         module = waiting.pop()
         if module not in seen and (text := _source(module)) is not None:

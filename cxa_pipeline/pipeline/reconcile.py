@@ -17,8 +17,9 @@ from cxa_pipeline.contracts.expectations import CheckResult
 from cxa_pipeline.engine.protocol import OutputColumn, Relation
 from cxa_pipeline.errors import RunError
 from cxa_pipeline.lake import Parts
-from cxa_pipeline.pipeline.build import Builder, content
+from cxa_pipeline.pipeline.build import Builder
 from cxa_pipeline.pipeline.project import Identity, digest
+from cxa_pipeline.pipeline.versions import content
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from typing import Any
 from cxa_pipeline.contracts.expectations import CheckResult, failing
 from cxa_pipeline.errors import LakeError
 from cxa_pipeline.lake import Lake
-from cxa_pipeline.pipeline.build import Month, Version, Versions, content
 from cxa_pipeline.pipeline.project import Project
+from cxa_pipeline.pipeline.versions import Month, Version, Versions, content
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cxa_pipeline.contracts.expectations import CheckResult
-from cxa_pipeline.pipeline.build import Month
 from cxa_pipeline.pipeline.publication import TableReport
 from cxa_pipeline.pipeline.release import EMPTY, Release
+from cxa_pipeline.pipeline.versions import Month
 
 
 @dataclass(frozen=True)

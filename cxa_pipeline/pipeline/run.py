@@ -106,10 +106,10 @@ class _Run:
     ) -> RunResult:
         """All the steps."""
         tables = self._tables(selection)
-        with self._stage("read"):
-            self._wait_for_files()
-        with Checker(self.publisher, busy=bool(tables and pending(self.home).settled)) as checker:
+        waiting = pending(self.home)
+        with Checker(self.publisher, busy=bool(tables and (waiting.settled or waiting.unsettled))) as checker:
             with self._stage("read"):
+                self._wait_for_files()
                 ingested = self._ingest()
             if not tables:
                 self._report_landed(ingested, self.previous)

@@ -35,7 +35,7 @@ from cxa_pipeline.warehouse.publication import (
 )
 from cxa_pipeline.warehouse.schema import SchemaPlan
 from cxa_pipeline.warehouse.stage import Database
-from cxa_pipeline.warehouse.staging import drop_staged
+from cxa_pipeline.warehouse.staging import analyze, drop_staged
 from cxa_pipeline.warehouse.views import changed_views, replace_views, restore_grants
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 5
 PATIENCE = 60.0
 """Seconds to wait for other sessions' locks."""
-MONTHLY_STATISTICS = 20
-"""Detail of the statistics of monthly tables; PostgreSQL's default is 100."""
 Progress = Callable[[TableResult], None]
 
 
@@ -106,7 +104,7 @@ def _publish(
     release.prepare(patience)
     doing = f"to publish release {publication.release_id}"
     result = schema.patiently(connection, release.names(), lambda: release.run(begun), doing, patience)
-    _finish(connection, publication, result)
+    _finish(connection, publication, result, analyzed=release.taken_over)
     log.info(
         "release %d published in %.2f s: %d tables changed",
         publication.release_id,
@@ -247,19 +245,22 @@ class _Release:
             self.progress(result)
 
 
-def _finish(connection: psycopg.Connection[Any], publication: Publication, result: PublicationResult) -> None:
+def _finish(
+    connection: psycopg.Connection[Any],
+    publication: Publication,
+    result: PublicationResult,
+    analyzed: Collection[str] = (),
+) -> None:
     """What makes a published release tidy; a failure here is no failure of the release."""
     import psycopg
 
     try:
         schema.tighten(connection, publication.contracts)
-        monthly = {contract.key for contract in publication.contracts if contract.month}
-        for table in result.tables.values():
-            if table.inserted + table.updated + table.deleted > 0.1 * table.rows:
-                # Each month is sampled, and all of them once more: with full samples that costs more than the release.
-                target = MONTHLY_STATISTICS if table.table in monthly else "default"
-                connection.execute(f"set default_statistics_target = {target}".encode())
-                connection.execute(f"analyze {TableName(*table.table.split('.', 1)).sql}".encode())
+        contracts = {contract.key: contract for contract in publication.contracts}
+        for key, table in result.tables.items():
+            much = table.inserted + table.updated + table.deleted > 0.1 * table.rows
+            if much and key not in analyzed:
+                analyze(connection, contracts[key], table_name(contracts[key]))
         names = [change.staged.name for change in publication.changes if change.staged]
         connection.execute(f"set lock_timeout = '{schema.LOCK_TIMEOUT}'".encode())
         drop_staged(connection, names)

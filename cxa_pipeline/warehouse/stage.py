@@ -28,6 +28,7 @@ from cxa_pipeline.warehouse.staging import (
     STAGING,
     Part,
     StagedTable,
+    analyze,
     mark,
     marked_rows,
     staged_month,
@@ -127,6 +128,7 @@ class Stager:
         try:
             rows = _fill(self._arrow, contract, name, parts, source)
             self._arrow.commit()
+            analyze(self._plain, contract, name)
             return rows
         except Exception as error:
             if _is_lost(error) and not source.failure:

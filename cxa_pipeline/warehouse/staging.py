@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 STAGING = "staging"
 MARKS = "staging.marks"
 
+MONTHLY_STATISTICS = 20
+"""Detail of the statistics of monthly tables, PostgreSQL's default being 100: each month is sampled, and all of them
+once more, which with full samples costs more than a release."""
+
 PREPARE = (
     f"create schema if not exists {STAGING}",
     f"comment on schema {STAGING} is 'Tables on their way to be published, and those that failed a check'",
@@ -83,6 +87,13 @@ def marked_rows(connection: psycopg.Connection[Any], name: TableName) -> int | N
         [name.table, name.sql],
     ).fetchone()
     return int(row[0]) if row else None
+
+
+def analyze(connection: psycopg.Connection[Any], contract: Contract, name: TableName) -> None:
+    """Gather the planner's statistics of a table under that name, staged or published."""
+    target = MONTHLY_STATISTICS if contract.month else "default"
+    connection.execute(f"set default_statistics_target = {target}".encode())
+    connection.execute(f"analyze {name.sql}".encode())
 
 
 def drop_staged(connection: psycopg.Connection[Any], names: Collection[TableName]) -> None:

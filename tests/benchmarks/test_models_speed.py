@@ -11,11 +11,12 @@ import pytest
 from cxa_pipeline.contracts import Contract
 from cxa_pipeline.engine.duckdb import DuckDBEngine
 from cxa_pipeline.engine.protocol import OutputColumn
-from cxa_pipeline.pipeline.build import Builder, Month
+from cxa_pipeline.pipeline.build import Builder
 from cxa_pipeline.pipeline.home import Home
 from cxa_pipeline.pipeline.landing import read_landing
 from cxa_pipeline.pipeline.parameters import parameters
 from cxa_pipeline.pipeline.release import latest_release
+from cxa_pipeline.pipeline.versions import Month
 from tests.benchmarks import data, measure, page
 from tests.benchmarks.data import FULL, SHARE, Files
 from tests.benchmarks.homes import cxa, new_home

@@ -325,12 +325,12 @@ def test_a_release_whose_commit_was_not_answered_is_not_published_twice(shop, us
     module = sys.modules[publish.__module__]
     finish, lost = module._finish, []
 
-    def lose_the_session(connection, publication, result):
+    def lose_the_session(connection, *arguments, **named):
         if not lost:
             lost.append(1)
             ask(user, "select pg_terminate_backend(%s)", connection.info.backend_pid)
             connection.execute("select 1")
-        finish(connection, publication, result)
+        finish(connection, *arguments, **named)
 
     shop.publish([(DAILY, days(3))])
     monkeypatch.setattr(module, "_finish", lose_the_session)
