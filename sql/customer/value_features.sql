@@ -22,144 +22,16 @@ cutoffs as (
     from customer.value_cutoffs as c
 ),
 
-lines as (
-    select
-        s.customer_id,
-        s.order_id,
-        s.product_id,
-        s.sold_date,
-        s.is_valid and s.line_type = 'sale' as is_sale,
-        s.gross_sales,
-        s.discounts,
-        s.returns,
-        s.net_sales
-    from core.sales as s
-    cross join clock as c
-    where s.customer_id is not null and s.is_valid and s.sold_date <= c.as_of_date
-),
-
-order_days as (
-    select
-        l.customer_id,
-        l.order_id,
-        l.sold_date,
-        sum(l.gross_sales - l.discounts) as order_value
-    from lines as l
-    where l.is_sale
-    group by l.customer_id, l.order_id, l.sold_date
-),
-
--- days with an order: how long after the one before, and whether the first purchase occasion
-occasions as (
-    select
-        d.customer_id,
-        d.sold_date,
-        d.order_value,
-        d.sold_date - lag(d.sold_date) over (partition by d.customer_id order by d.sold_date) as days_since,
-        d.order_value >= 0 as is_occasion,
-        row_number() over (partition by d.customer_id, d.order_value >= 0 order by d.sold_date) = 1 as is_first
-    from (
-        select
-            o.customer_id,
-            o.sold_date,
-            sum(o.order_value) as order_value
-        from order_days as o
-        group by o.customer_id, o.sold_date
-    ) as d
-),
-
-money as (
-    select
-        l.customer_id,
-        l.sold_date,
-        sum(l.gross_sales) as gross_sales,
-        sum(l.discounts) as discounts,
-        sum(l.returns) as returns,
-        sum(l.net_sales) as net_sales
-    from lines as l
-    group by l.customer_id, l.sold_date
-),
-
-days as (
-    select
-        m.customer_id,
-        m.sold_date,
-        m.gross_sales,
-        m.discounts,
-        m.returns,
-        m.net_sales,
-        o.order_value,
-        o.days_since,
-        coalesce(o.is_occasion, false) as is_occasion,
-        coalesce(o.is_occasion and o.is_first, false) as is_first_occasion
-    from money as m
-    left join occasions as o on m.customer_id = o.customer_id and m.sold_date = o.sold_date
-),
-
-bought as (
-    select
-        c.cutoff_date,
-        d.customer_id,
-        max(d.sold_date) as last_sale_date,
-        min(d.sold_date) filter (where d.order_value is not null) as first_order_date,
-        max(d.sold_date) filter (where d.order_value is not null) as last_order_date,
-        count(d.days_since) as order_intervals,
-        sum(d.days_since) as interval_days,
-        sum(d.days_since * d.days_since) as squared_interval_days,
-        sum(d.gross_sales) as gross_sales,
-        sum(d.discounts) as discounts,
-        sum(d.returns) as returns,
-        sum(d.net_sales) as net_sales,
-        sum(d.order_value) as ordered_value,
-        coalesce(sum(d.net_sales) filter (where c.cutoff_date - d.sold_date < 30), 0) as net_sales_30,
-        coalesce(sum(d.net_sales) filter (where c.cutoff_date - d.sold_date < 90), 0) as net_sales_90,
-        coalesce(sum(d.net_sales) filter (where c.cutoff_date - d.sold_date < 180), 0) as net_sales_180,
-        coalesce(sum(d.net_sales) filter (where c.cutoff_date - d.sold_date < c.horizon_days), 0)
-            as past_net_sales,
-        count(*) filter (where d.is_occasion) as occasions,
-        min(d.sold_date) filter (where d.is_occasion) as first_occasion_date,
-        max(d.sold_date) filter (where d.is_occasion) as last_occasion_date,
-        sum(d.order_value) filter (where d.is_occasion and not d.is_first_occasion) as repeat_value,
-        sum(d.order_value) filter (where d.is_first_occasion) as first_value
-    from cutoffs as c
-    inner join days as d on d.sold_date <= c.cutoff_date
-    group by c.cutoff_date, d.customer_id
-),
-
-order_values as (
-    select
-        c.cutoff_date,
-        o.customer_id,
-        o.order_id,
-        min(o.sold_date) as order_date,
-        sum(o.order_value) as order_value
-    from cutoffs as c
-    inner join order_days as o on o.sold_date <= c.cutoff_date
-    group by c.cutoff_date, o.customer_id, o.order_id
-),
-
-ordered as (
-    select
-        o.cutoff_date,
-        o.customer_id,
-        count(*) as orders,
-        count(*) filter (where o.cutoff_date - o.order_date < 30) as orders_30,
-        count(*) filter (where o.cutoff_date - o.order_date < 90) as orders_90,
-        count(*) filter (where o.cutoff_date - o.order_date < 180) as orders_180,
-        percentile_cont(0.5) within group (order by o.order_value::double precision) as median_order_value
-    from order_values as o
-    group by o.cutoff_date, o.customer_id
-),
-
 first_bought as (
     select
-        l.customer_id,
+        s.customer_id,
         p.category,
-        min(l.sold_date) as sold_date
-    from lines as l
-    inner join core.products as p on l.product_id = p.product_id
-    where l.is_sale
-    group by l.customer_id, p.category
+        min(s.sold_date) as sold_date
+    from core.sales as s
+    inner join core.products as p on s.product_id = p.product_id
+    cross join clock as c
+    where s.customer_id is not null and s.is_valid and s.line_type = 'sale' and s.sold_date <= c.as_of_date
+    group by s.customer_id, p.category
 ),
 
 categories as (
@@ -240,7 +112,7 @@ labels as (
         sum(m.net_sales) filter (where m.sold_date <= c.cutoff_date + c.horizon_days / 2)
             as half_horizon_net_sales
     from cutoffs as c
-    inner join money as m on m.sold_date > c.cutoff_date and m.sold_date <= c.label_end_date
+    inner join customer.value_days as m on m.sold_date > c.cutoff_date and m.sold_date <= c.label_end_date
     group by c.cutoff_date, m.customer_id
 ),
 
@@ -253,35 +125,6 @@ customers as (
         m.location,
         coalesce(m.previous_purchases, 0) as previous_purchases
     from core.customers as m
-),
-
-people as (
-    select
-        b.cutoff_date,
-        m.customer_id,
-        m.gender,
-        m.location,
-        m.previous_purchases,
-        m.age_group,
-        case
-            when extract(year from age(b.cutoff_date, m.birth_date))::int between 0 and c.age_max
-                then extract(year from age(b.cutoff_date, m.birth_date))::int
-        end as age
-    from bought as b
-    inner join customers as m on b.customer_id = m.customer_id
-    cross join clock as c
-),
-
-aged as (
-    select
-        p.cutoff_date,
-        p.customer_id,
-        p.gender,
-        p.location,
-        p.previous_purchases,
-        coalesce(g.age_group, p.age_group) as age_group
-    from people as p
-    left join core.age_groups as g on p.age >= g.age_from and p.age <= coalesce(g.age_to, p.age)
 ),
 
 final as (
@@ -324,12 +167,12 @@ final as (
         coalesce(v.views_90, 0) as views_90,
         coalesce(v.carts_30, 0) as carts_30,
         coalesce(v.carts_90, 0) as carts_90,
-        a.age_group,
-        a.gender,
-        a.location,
+        coalesce(g.age_group, m.age_group) as age_group,
+        m.gender,
+        m.location,
         case
-            when o.orders + a.previous_purchases > c.loyal_above_orders then 'Loyal'
-            when o.orders + a.previous_purchases > 1 then 'Returning'
+            when o.orders + m.previous_purchases > c.loyal_above_orders then 'Loyal'
+            when o.orders + m.previous_purchases > 1 then 'Returning'
             else 'New'
         end as loyalty_segment,
         greatest(b.occasions - 1, 0) as repeat_orders,
@@ -341,11 +184,14 @@ final as (
         case when t.label_end_date is not null then coalesce(l.half_horizon_net_sales, 0) end
             as half_horizon_net_sales,
         greatest(b.last_sale_date, v.last_event_date) as last_input_date
-    from bought as b
+    from customer.value_purchases as b
     inner join cutoffs as t on b.cutoff_date = t.cutoff_date
-    inner join ordered as o on b.cutoff_date = o.cutoff_date and b.customer_id = o.customer_id
-    inner join aged as a on b.cutoff_date = a.cutoff_date and b.customer_id = a.customer_id
+    inner join customer.value_orders as o on b.cutoff_date = o.cutoff_date and b.customer_id = o.customer_id
+    inner join customers as m on b.customer_id = m.customer_id
     cross join clock as c
+    left join core.age_groups as g
+        on extract(year from age(b.cutoff_date, m.birth_date))::int >= g.age_from
+        and extract(year from age(b.cutoff_date, m.birth_date))::int <= least(g.age_to, c.age_max)
     left join categories as k on b.cutoff_date = k.cutoff_date and b.customer_id = k.customer_id
     left join visited as v on b.cutoff_date = v.cutoff_date and b.customer_id = v.customer_id
     left join labels as l on b.cutoff_date = l.cutoff_date and b.customer_id = l.customer_id

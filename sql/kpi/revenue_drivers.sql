@@ -24,240 +24,26 @@ clock as (
     cross join core.parameters as p
 ),
 
-sales as (
-    select
-        s.sale_id,
-        s.original_sale_id,
-        s.sold_month as month,
-        s.order_id,
-        s.customer_id,
-        s.product_id,
-        s.store_id,
-        s.payment_method,
-        s.promo_code,
-        s.shipping_type,
-        s.line_type,
-        s.quantity,
-        s.gross_sales - s.discounts as sales_value,
-        s.net_sales
-    from core.sales as s
-    cross join clock as c
-    where s.is_valid and s.sold_date <= c.as_of_date
-),
-
 products as (
     select
         p.product_id,
-        p.product_name,
-        p.category,
-        coalesce(p.season, 'Unknown') as season,
-        coalesce(p.size, 'Unknown') as size,
-        coalesce(p.color, 'Unknown') as color,
-        coalesce(p.brand, 'Unknown') as brand
+        p.product_name
     from core.products as p
-),
-
-customers as (
-    select
-        c.customer_id,
-        c.location,
-        c.gender,
-        c.age_group
-    from core.customers as c
 ),
 
 stores as (
     select
         s.store_id,
-        s.store_name,
-        s.channel
+        s.store_name
     from core.stores as s
-),
-
-devices as (
-    select
-        o.order_id,
-        o.device_type
-    from kpi.order_traits as o
-),
-
-returned as (
-    select
-        r.sale_id,
-        o.order_id,
-        o.payment_method,
-        o.promo_code,
-        o.shipping_type
-    from sales as r
-    inner join sales as o on r.original_sale_id = o.sale_id and o.line_type = 'sale'
-    where r.line_type = 'return'
-),
-
-lines as (
-    select
-        s.month,
-        s.order_id,
-        coalesce(r.order_id, s.order_id) as bought_in,
-        s.customer_id,
-        s.product_id,
-        s.store_id,
-        t.channel,
-        coalesce(s.payment_method, r.payment_method, 'Unknown') as payment_method,
-        coalesce(s.promo_code, r.promo_code, 'No code') as promo_code,
-        coalesce(
-            s.shipping_type, r.shipping_type, case when t.channel = 'store' then 'In store' else 'Unknown' end
-        ) as shipping_type,
-        s.line_type = 'sale' as is_sale,
-        s.quantity,
-        s.sales_value,
-        s.net_sales
-    from sales as s
-    inner join stores as t on s.store_id = t.store_id
-    left join returned as r on s.sale_id = r.sale_id
-),
-
--- Two sums that are much shorter than the lines: by product, and by everything else.
-product_lines as (
-    select
-        l.month,
-        l.order_id,
-        l.customer_id,
-        l.product_id,
-        bool_or(l.is_sale) as is_sale,
-        coalesce(sum(l.quantity) filter (where l.is_sale), 0) as units,
-        sum(l.sales_value) as sales_value,
-        sum(l.net_sales) as net_sales
-    from lines as l
-    group by l.month, l.order_id, l.customer_id, l.product_id
-),
-
-order_lines as (
-    select
-        l.month,
-        l.order_id,
-        l.bought_in,
-        l.customer_id,
-        l.store_id,
-        l.channel,
-        l.payment_method,
-        l.promo_code,
-        l.shipping_type,
-        bool_or(l.is_sale) as is_sale,
-        coalesce(sum(l.quantity) filter (where l.is_sale), 0) as units,
-        sum(l.sales_value) as sales_value,
-        sum(l.net_sales) as net_sales
-    from lines as l
-    group by
-        l.month, l.order_id, l.bought_in, l.customer_id, l.store_id, l.channel, l.payment_method,
-        l.promo_code, l.shipping_type
-),
-
-described_products as (
-    select
-        l.month,
-        l.order_id,
-        l.customer_id,
-        l.is_sale,
-        l.units,
-        l.sales_value,
-        l.net_sales,
-        l.product_id,
-        p.category,
-        p.season,
-        p.size,
-        p.color,
-        p.brand
-    from product_lines as l
-    inner join products as p on l.product_id = p.product_id
-),
-
-described_orders as (
-    select
-        l.month,
-        l.order_id,
-        l.customer_id,
-        l.is_sale,
-        l.units,
-        l.sales_value,
-        l.net_sales,
-        l.payment_method,
-        l.promo_code,
-        l.shipping_type,
-        l.store_id,
-        l.channel,
-        coalesce(d.device_type, 'unknown') as device_type,
-        case when l.customer_id is null then 'Guest' else c.location end as location,
-        case when l.customer_id is null then 'Guest' else c.gender end as gender,
-        case when l.customer_id is null then 'Guest' else c.age_group end as age_group
-    from order_lines as l
-    left join customers as c on l.customer_id = c.customer_id
-    left join devices as d on l.bought_in = d.order_id
-),
-
-by_product as (
-    select
-        case
-            when grouping(l.product_id) = 0 then 'product'
-            when grouping(l.category) = 0 then 'category'
-            when grouping(l.season) = 0 then 'season'
-            when grouping(l.size) = 0 then 'size'
-            when grouping(l.color) = 0 then 'color'
-            else 'brand'
-        end as dimension,
-        coalesce(l.product_id, l.category, l.season, l.size, l.color, l.brand) as member,
-        l.month,
-        count(distinct l.order_id) filter (where l.is_sale) as orders,
-        count(distinct l.customer_id) filter (where l.is_sale) as customers,
-        sum(l.units) as units,
-        sum(l.sales_value) as sales_value,
-        sum(l.net_sales) as net_sales
-    from described_products as l
-    group by grouping sets (
-        (l.product_id, l.month), (l.category, l.month), (l.season, l.month), (l.size, l.month),
-        (l.color, l.month), (l.brand, l.month),
-        (l.product_id), (l.category), (l.season), (l.size), (l.color), (l.brand)
-    )
-),
-
-by_order as (
-    select
-        case
-            when grouping(l.payment_method) = 0 then 'payment_method'
-            when grouping(l.promo_code) = 0 then 'promo_code'
-            when grouping(l.shipping_type) = 0 then 'shipping_type'
-            when grouping(l.store_id) = 0 then 'store'
-            when grouping(l.channel) = 0 then 'channel'
-            when grouping(l.device_type) = 0 then 'device_type'
-            when grouping(l.location) = 0 then 'location'
-            when grouping(l.gender) = 0 then 'gender'
-            else 'age_group'
-        end as dimension,
-        coalesce(
-            l.payment_method, l.promo_code, l.shipping_type, l.store_id, l.channel, l.device_type,
-            l.location, l.gender, l.age_group
-        ) as member,
-        l.month,
-        count(distinct l.order_id) filter (where l.is_sale) as orders,
-        count(distinct l.customer_id) filter (where l.is_sale) as customers,
-        sum(l.units) as units,
-        sum(l.sales_value) as sales_value,
-        sum(l.net_sales) as net_sales
-    from described_orders as l
-    group by grouping sets (
-        (l.payment_method, l.month), (l.promo_code, l.month), (l.shipping_type, l.month),
-        (l.store_id, l.month), (l.channel, l.month), (l.device_type, l.month), (l.location, l.month),
-        (l.gender, l.month), (l.age_group, l.month),
-        (l.payment_method), (l.promo_code), (l.shipping_type), (l.store_id), (l.channel), (l.device_type),
-        (l.location), (l.gender), (l.age_group)
-    )
 ),
 
 sums as (
     select p.dimension, p.member, p.month, p.orders, p.customers, p.units, p.sales_value, p.net_sales
-    from by_product as p
+    from kpi.product_drivers as p
     union all
     select o.dimension, o.member, o.month, o.orders, o.customers, o.units, o.sales_value, o.net_sales
-    from by_order as o
+    from kpi.order_drivers as o
 ),
 
 members as (
