@@ -28,14 +28,6 @@ months as (
     where d.day between c.first_interaction_date and c.as_of_date
 ),
 
-names as (
-    select
-        n.level,
-        n.name,
-        n.number
-    from behavior.numbered_names as n
-),
-
 kinds as (
     select
         k.device_type,
@@ -58,34 +50,23 @@ goods as (
         s.category,
         s.shelf
     from core.products as p
-    inner join names as n on p.product_id = n.name and n.level = 'product'
+    inner join behavior.numbered_names as n on p.product_id = n.name and n.level = 'product'
     inner join shelves as s on p.category = s.category
     where p.product_type = 'goods'
-),
-
-steps as (
-    select
-        n.number,
-        s.step
-    from names as n
-    inner join (values ('view', 1), ('cart', 2), ('purchase', 3)) as s(event_type, step)
-        on n.name = s.event_type and n.level = 'event_type'
 ),
 
 events as (
     select
         e.visitor_number as visitor,
         case when e.visit_number > 0 then e.visit_number end as visit,
-        g.product,
+        e.good_number as product,
         case when e.visit_number > 0 then e.kind_number end as kind,
-        s.step,
+        e.funnel_step as step,
         e.occurred_at,
         e.occurred_month as month
     from behavior.numbered_events as e
     cross join clock as c
-    inner join steps as s on e.event_type_number = s.number
-    left join goods as g on e.product_number = g.product
-    where e.occurred_date >= c.first_interaction_date
+    where e.funnel_step is not null and e.occurred_date >= c.first_interaction_date
 ),
 
 -- the kind of the visit at a view; two views of a visitor at the same moment: the first in the order of kinds
@@ -226,10 +207,9 @@ purchases as (
         k.channel
     from behavior.numbered_events as e
     cross join clock as c
-    inner join steps as s on e.event_type_number = s.number and s.step = 3
     inner join kinds as k on e.kind_number = k.kind
-    left join goods as g on e.product_number = g.product
-    where e.occurred_date >= c.first_interaction_date
+    left join goods as g on e.good_number = g.product
+    where e.funnel_step = 3 and e.occurred_date >= c.first_interaction_date
 ),
 
 judged as (

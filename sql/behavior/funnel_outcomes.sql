@@ -1,24 +1,15 @@
 -- One row per row of behavior.funnel_attempts: the attempt that counts, and the kind of visit (device type,
 -- location and channel, behavior.numbered_kinds) at its view. Without the cart as a step another attempt may
 -- count, that of `bought_view_at`.
-with names as (
-    select
-        n.level,
-        n.name,
-        n.number
-    from behavior.numbered_names as n
-),
-
 -- the kind of the visit at a view; two views of a visitor at the same moment: the first in the order of kinds
-touches as (
+with touches as (
     select
         e.visitor_number as visitor,
         e.occurred_at,
         min(case when e.visit_number > 0 then e.kind_number end) as kind
     from behavior.numbered_events as e
-    inner join names as n on e.event_type_number = n.number and n.level = 'event_type' and n.name = 'view'
     cross join core.clock as c
-    where e.occurred_date >= c.first_interaction_date
+    where e.funnel_step = 1 and e.occurred_date >= c.first_interaction_date
     group by e.visitor_number, e.occurred_at
 ),
 

@@ -10,42 +10,16 @@ with clock as (
     cross join core.parameters as p
 ),
 
-names as (
-    select
-        n.level,
-        n.name,
-        n.number
-    from behavior.numbered_names as n
-),
-
-goods as (
-    select n.number as product
-    from core.products as p
-    inner join names as n on p.product_id = n.name and n.level = 'product'
-    where p.product_type = 'goods'
-),
-
-steps as (
-    select
-        n.number,
-        s.step
-    from names as n
-    inner join (values ('view', 1), ('cart', 2), ('purchase', 3)) as s(event_type, step)
-        on n.name = s.event_type and n.level = 'event_type'
-),
-
 events as (
     select
         e.visitor_number as visitor,
         case when e.visit_number > 0 then e.visit_number end as visit,
-        g.product,
-        s.step,
+        e.good_number as product,
+        e.funnel_step as step,
         e.occurred_at
     from behavior.numbered_events as e
     cross join clock as c
-    inner join steps as s on e.event_type_number = s.number
-    left join goods as g on e.product_number = g.product
-    where e.occurred_date >= c.first_interaction_date
+    where e.funnel_step is not null and e.occurred_date >= c.first_interaction_date
 ),
 
 units as (

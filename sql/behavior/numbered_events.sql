@@ -8,8 +8,10 @@ with names as (
         n.level,
         n.name,
         n.number,
-        n.state_number
+        n.state_number,
+        case when g.product_type = 'goods' then n.number end as good_number
     from behavior.numbered_names as n
+    left join core.products as g on n.name = g.product_id and n.level = 'product'
 ),
 
 visits as (
@@ -36,10 +38,12 @@ events as (
         v.kind_number,
         a.session_position,
         p.number as product_number,
+        p.good_number,
         e.number as event_type_number,
         t.number as page_type_number,
         t.state_number as page_state_number,
         u.number as page_url_number,
+        case a.event_type when 'view' then 1 when 'cart' then 2 when 'purchase' then 3 end as funnel_step,
         a.event_type,
         a.visitor_id,
         a.device_type,
@@ -63,11 +67,13 @@ final as (
         e.visitor_number,
         e.kind_number,
         e.product_number,
+        e.good_number,
         e.event_type_number,
         e.page_type_number,
         e.page_state_number,
         e.page_url_number,
         e.step_rank,
+        e.funnel_step,
         e.occurred_at,
         e.occurred_date,
         e.occurred_month
@@ -80,11 +86,13 @@ final as (
         coalesce(e.visitor_number, v.visitor_number) as visitor_number,
         coalesce(e.kind_number, k.kind_number) as kind_number,
         e.product_number,
+        e.good_number,
         e.event_type_number,
         e.page_type_number,
         e.page_state_number,
         e.page_url_number,
         e.step_rank,
+        e.funnel_step,
         e.occurred_at,
         e.occurred_date,
         e.occurred_month

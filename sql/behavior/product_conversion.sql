@@ -31,14 +31,6 @@ months as (
     where d.day between c.first_interaction_date and c.as_of_date
 ),
 
-names as (
-    select
-        n.level,
-        n.name,
-        n.number
-    from behavior.numbered_names as n
-),
-
 goods as (
     select
         p.product_id,
@@ -46,7 +38,7 @@ goods as (
         p.category,
         n.number as product
     from core.products as p
-    inner join names as n on p.product_id = n.name and n.level = 'product'
+    inner join behavior.numbered_names as n on p.product_id = n.name and n.level = 'product'
     where p.product_type = 'goods'
 ),
 
@@ -75,29 +67,20 @@ visits as (
     cross join clock as c
 ),
 
-steps as (
-    select
-        n.number,
-        s.step
-    from names as n
-    inner join (values ('view', 1), ('cart', 2), ('purchase', 3)) as s(event_type, step)
-        on n.name = s.event_type and n.level = 'event_type'
-),
-
 events as (
     select
         e.visitor_number as visitor,
         case when e.visit_number > 0 then e.visit_number end as visit,
-        e.product_number as product,
-        s.step,
+        e.good_number as product,
+        e.funnel_step as step,
         e.occurred_at,
         e.occurred_month as month,
         e.occurred_date >= c.recent_from as is_recent
     from behavior.numbered_events as e
     cross join clock as c
-    inner join steps as s on e.event_type_number = s.number
-    inner join goods as g on e.product_number = g.product
-    where e.occurred_date >= c.first_interaction_date
+    where e.funnel_step is not null
+        and e.good_number is not null
+        and e.occurred_date >= c.first_interaction_date
 ),
 
 -- carts with the purchase that follows; only with a cart or a purchase does a visitor get past the view
