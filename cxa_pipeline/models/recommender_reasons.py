@@ -44,7 +44,13 @@ class Reasons:
     of: Ints
 
 
-def reasons(model: Hybrid, known: Training, users: Ints, lists: Lists) -> Reasons:
+def basket_rules(model: Hybrid, known: Training) -> Neighbours:
+    """What is bought together: the model's own part, or fitted for the purpose."""
+    fitted = [p for p in model.parts.values() if isinstance(p, Neighbours) and p.kind == "basket"]
+    return fitted[0] if fitted else Neighbours("basket").fit(known)
+
+
+def reasons(model: Hybrid, known: Training, rules: Neighbours, users: Ints, lists: Lists) -> Reasons:
     """The reason of each recommendation: what adds most to its score.
 
     The parts of the score are what the user did (parts that are linear in the history), the user's categories, the
@@ -54,6 +60,7 @@ def reasons(model: Hybrid, known: Training, users: Ints, lists: Lists) -> Reason
     Args:
         model: Fitted.
         known: What it was fitted to.
+        rules: From `basket_rules`.
         users: (users,).
         lists: Of these users.
     """
@@ -68,8 +75,6 @@ def reasons(model: Hybrid, known: Training, users: Ints, lists: Lists) -> Reason
     by_history = (most == 0) & (explained.reason >= 0) & (lists.scores > 0)
     item = np.where(by_history, explained.reason, -1)
     is_bought = has_entry(known.bought, np.broadcast_to(users[:, None], item.shape), item)
-    fitted = [p for p in model.parts.values() if isinstance(p, Neighbours) and p.kind == "basket"]
-    rules = fitted[0] if fitted else Neighbours("basket").fit(known)
     rule = rules.similarity(np.maximum(item, 0).ravel(), np.maximum(lists.items, 0).ravel())
     is_together = is_bought & (rule.reshape(item.shape) > 0)
     kind = np.select(

@@ -20,13 +20,29 @@ EXPLAINED = 12
 SAMPLE = 2_000
 
 
-def contributions(model: ValueClassifier, x: Floats, predicted: Codes, feature: Codes, features: int) -> Floats:
+def spread(customers: int) -> Codes:
+    """Positions of at most SAMPLE customers, evenly over all."""
+    return np.unique(np.linspace(0, max(customers - 1, 0), SAMPLE).astype(np.int64))[:customers]
+
+
+def important(model: ValueClassifier, x: Floats, predicted: Codes, feature: Codes, features: int) -> Codes:
+    """Places of the features that contribute most to some customers, ascending: all of a logistic regression's,
+    EXPLAINED of boosting's, where each costs a prediction of everybody. Arguments as of `contributions`."""
+    places = np.arange(features)
+    if model.kind == "logistic":
+        return places
+    overall = np.abs(_occluded(model, model.prepare(x), predicted, feature, places, features)).sum(axis=0)
+    return np.sort(np.argsort(-overall, kind="stable")[:EXPLAINED])
+
+
+def contributions(
+    model: ValueClassifier, x: Floats, predicted: Codes, feature: Codes, features: int, places: Codes
+) -> Floats:
     """How much each feature adds to the log-odds of the predicted class against the mean of the classes, (n, features).
 
     Logistic regression: coefficient times standardised value, so against a customer who is average in everything.
     Boosting: what the log-odds lose where the feature is that of the training customers' median, all else as it is.
-    Only the EXPLAINED features that matter most are looked at there. Columns of the same feature count together. All
-    this is before calibration.
+    Columns of the same feature count together. All this is before calibration.
 
     Args:
         model: The fitted model.
@@ -34,16 +50,11 @@ def contributions(model: ValueClassifier, x: Floats, predicted: Codes, feature: 
         predicted: (n,) classes.
         feature: (p,) of which feature a column is.
         features: Number of features.
+        places: Of the features that are looked at, from `important`; of the others it is 0.
     """
     if model.kind == "logistic":
         return _linear(model, x, predicted, feature, features)
-    prepared = model.prepare(x)
-    sample = np.unique(np.linspace(0, max(len(x) - 1, 0), SAMPLE).astype(np.int64))[: len(x)]
-    overall = np.abs(_occluded(model, prepared[sample], predicted[sample], feature, np.arange(features), features)).sum(
-        axis=0
-    )
-    most = np.sort(np.argsort(-overall, kind="stable")[:EXPLAINED])
-    return _occluded(model, prepared, predicted, feature, most, features)
+    return _occluded(model, model.prepare(x), predicted, feature, places, features)
 
 
 def _occluded(

@@ -6,6 +6,7 @@ here: the classifiers (`value_models`), the comparison with baselines (`value_ga
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from cxa_pipeline.models.value_models import (
     ValueClassifier,
 )
 
+CHUNK = 50_000
+"""Customers whose matrix is made at once."""
 FIT_ROWS = 10_000
 """A fit uses at most so many rows; more make it slower and hardly better."""
 
@@ -57,6 +60,11 @@ class Sample:
         features = self.features.take(rows)
         return Sample(self.customers[rows], features, known, self.future[rows], self.half[rows], self.hash[rows])
 
+    def parts(self) -> Iterator[Sample]:
+        """The customers in their order, CHUNK at a time."""
+        for begin in range(0, len(self), CHUNK):
+            yield self.take(slice(begin, begin + CHUNK))
+
     def for_a_fit(self) -> Sample:
         """At most FIT_ROWS rows: those with the smallest hashes, in the order of the sample."""
         if len(self) <= FIT_ROWS:
@@ -74,6 +82,11 @@ class Trained:
     def columns(self, customers: Sample) -> Floats:
         """The matrix that the classifier takes, (n, p)."""
         return self.encoder.transform(customers.features)
+
+    def predict_proba(self, customers: Sample) -> Floats:
+        """Calibrated probabilities of Low, Mid and High, (n, 3)."""
+        found = [self.classifier.predict_proba(self.columns(part)) for part in customers.parts()]
+        return np.concatenate(found) if found else np.empty((0, len(SEGMENTS)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,7 @@ def choose(fitted: Sample, check: Sample) -> Choice:
     found = {}
     for kind in KINDS:
         model = train(kind, used, y)
-        found[kind] = model.classifier.predict(model.classifier.predict_proba(model.columns(check)))
+        found[kind] = model.classifier.predict(model.predict_proba(check))
     best = KINDS[0]
     for kind in KINDS[1:]:
         _, low, _ = paired_difference(actual, found[kind], found[best])

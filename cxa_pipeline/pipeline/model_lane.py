@@ -26,7 +26,7 @@ from cxa_pipeline.engine.protocol import Relation
 from cxa_pipeline.errors import CxaError, EngineError
 from cxa_pipeline.pipeline.python_model import inputs, plotted, run_model
 
-READING = "1GB"
+READING = "512MB"
 """Memory for reading and sorting a model's inputs; beyond it they spill."""
 
 

@@ -3,7 +3,8 @@
 Here: finding the function, the hash of everything that it consists of, and calling it. The function gets a pandas
 DataFrame for each table that the contract names, as keyword arguments under the tables' own names (`previous_<table>`
 for what the release before held): sorted by primary key, decimals as doubles, dates as moments. It gives a DataFrame
-with the contract's columns, in which NaN and None mean NULL. Not here: when it is called (`build`), in which process
+with the contract's columns, in which NaN and None mean NULL; for a table too long to be held at once, it yields
+several. Not here: when it is called (`build`), in which process
 (`model_lane`), what it computes (`cxa_pipeline.models`, which is imported when a function runs and not before).
 """
 
@@ -120,7 +121,9 @@ def _frame(engine: Engine, source: Contract, columns: tuple[str, ...], rows: Rel
     items = ", ".join(_as_python(source.column(name).type, name) for name in columns)
     key = ", ".join(source.primary_key)
     order = f" order by {key}" if key else ""
-    frame: pd.DataFrame = engine.fetch(f"select {items} from {source.key}{order}", {source.key: rows}).to_pandas()
+    table = engine.fetch(f"select {items} from {source.key}{order}", {source.key: rows})
+    # Each column is given up as soon as it is converted: a table of millions of rows is not held twice.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     return frame
 
 
@@ -141,13 +144,19 @@ def run_model(contract: Contract, frames: Mapping[str, pd.DataFrame], target: Pa
     Raises:
         EngineError: the function fails, or its rows are not those of the contract.
     """
+    import pandas as pd
     import pyarrow.parquet as pq
 
     assert contract.model
     function = load(contract.model.function)
     with _one_thread(), _explaining(contract.model.function):
         made = function(**frames)
-    pq.write_table(_arrow(contract, made), target)
+        parts = iter((made,)) if isinstance(made, pd.DataFrame) else made
+        first = _arrow(contract, next(parts))
+        with pq.ParquetWriter(target, first.schema) as writer:
+            writer.write_table(first)
+            for part in parts:
+                writer.write_table(_arrow(contract, part))
 
 
 def column_names(path: Path) -> list[str]:

@@ -20,8 +20,8 @@ from tests.benchmarks.measure import Measured
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 CUSTOMERS = 1_000_000
-PEAK = 4096
-"""MiB."""
+PEAK = 6144
+"""MiB: the engine with its 2 GB, beside it a Python model with the features of a million customers at four cut-offs."""
 SHOWN = 12
 STAGES = ("start", "read", "compute", "check", "publish")
 MODELS = ("lifetime_", "value_", "cluster", "rfm_kmeans")
@@ -105,5 +105,5 @@ def test_every_customer_has_a_value_a_prediction_and_a_cluster(figures: Figures)
     assert figures.found == dict.fromkeys(EVERYBODY, figures.shop.customers)
 
 
-def test_a_run_stays_below_four_gibibytes(figures: Figures) -> None:
+def test_a_run_stays_below_six_gibibytes(figures: Figures) -> None:
     assert 0 < figures.first.peak < PEAK

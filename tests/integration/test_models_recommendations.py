@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxa_pipeline.models.tables import recommendations_evaluation
+from cxa_pipeline.models.tables import recommendations, recommendations_evaluation
 from cxa_pipeline.models.tables.recommendations_plots import ndcg
 from tests.independent.shop import sale
 from tests.independent.tables import OnEngine, Rows
@@ -132,6 +132,17 @@ def test_the_repurchase_window_ends_after_its_last_day(tmp_path: Path) -> None:
         tmp_path, {"sales": lines, "products": goods("D", "E")}, "recommendation.for_customer", repurchase_days=0
     )
     assert all(set(products) == {"D", "E"} for products in listed(again).values())
+
+
+def test_how_many_customers_are_served_at_once_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [row for n in range(7) for row in bought(f"c{n}", n, "A", "BCDE"[n % 4])]
+    shop = {"sales": lines, "products": goods(*"ABCDE")}
+    whole = build(tmp_path / "whole", shop, "recommendation.for_customer").rows("recommendation.for_customer")
+    monkeypatch.setattr(recommendations, "CUSTOMERS", 2)
+    parts = build(tmp_path / "parts", shop, "recommendation.for_customer").rows("recommendation.for_customer")
+    assert by(parts, "customer_id", "rank") == by(whole, "customer_id", "rank") and len(whole) > 7
 
 
 def test_a_day_counts_once_by_its_strongest_event(corner: OnEngine) -> None:

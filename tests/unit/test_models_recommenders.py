@@ -24,6 +24,7 @@ from cxa_pipeline.models.recommender_reasons import (
     REASONS,
     TOGETHER,
     VIEWED,
+    basket_rules,
     reasons,
 )
 from cxa_pipeline.models.recommenders import recommend, scaled, top_k
@@ -357,7 +358,7 @@ def test_without_anybody_to_ask_popularity_is_chosen():
 def told(model: Hybrid, given: Training, user: int, n: int = 2) -> list[tuple[int, str, int, int, int]]:
     users, free = np.array([user]), np.ones(given.history.items, dtype=np.bool_)
     found = recommend(model, users, n, free, given.bought, fallback_order(given))
-    why = reasons(model, given, users, found)
+    why = reasons(model, given, basket_rules(model, given), users, found)
     columns = (found.items[0], why.kind[0], why.item[0], why.customers[0], why.of[0])
     return [(i, REASONS[k], r, c, o) for i, k, r, c, o in zip(*(c.tolist() for c in columns), strict=True)]
 

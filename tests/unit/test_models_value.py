@@ -12,7 +12,7 @@ from cxa_pipeline.models.value_baselines import Known
 from cxa_pipeline.models.value_calibration import Calibration
 from cxa_pipeline.models.value_decision import decide, learn_weights
 from cxa_pipeline.models.value_encoding import Encoder, Features
-from cxa_pipeline.models.value_explanations import contributions, largest
+from cxa_pipeline.models.value_explanations import contributions, important, largest, spread
 from cxa_pipeline.models.value_gate import judge
 from cxa_pipeline.models.value_labels import Thresholds, class_means, classify, learn
 from cxa_pipeline.models.value_leakage import shuffle_test, strongest_correlation
@@ -326,7 +326,7 @@ def test_two_classes_are_enough_and_the_third_stays_unlikely(kind: Kind) -> None
     model = ValueClassifier(kind).fit(x, np.minimum(y, 1), fold)
     p = model.predict_proba(x)
     assert p[:, 2].max() < 0.02
-    found = contributions(model, x, model.predict(p), np.arange(6), 6)
+    found = explained(model, x, model.predict(p), np.arange(6), 6)
     assert np.isfinite(found).all()
     assert model.predict_proba(x[:0]).shape == (0, 3)
 
@@ -334,11 +334,18 @@ def test_two_classes_are_enough_and_the_third_stays_unlikely(kind: Kind) -> None
 # --- explanations --------------------------------------------------------------------------------------------------
 
 
+def explained(model: ValueClassifier, x: Floats, predicted: Codes, feature: Codes, features: int) -> Floats:
+    """Contributions to all customers, by the features that matter most to some of them."""
+    some = spread(len(x))
+    places = important(model, x[some], predicted[some], feature, features)
+    return contributions(model, x, predicted, feature, features, places)
+
+
 def test_contributions_of_the_logistic_regression_and_its_constant_make_the_log_odds() -> None:
     x, y, fold = points(800)
     model = ValueClassifier("logistic").fit(x, y, fold)
     predicted = model.predict(model.predict_proba(x))
-    found = contributions(model, x, predicted, np.arange(6), 6)
+    found = explained(model, x, predicted, np.arange(6), 6)
     constant = model.estimator_.intercept_ - model.estimator_.intercept_.mean()
     decision = model.decision(model.prepare(x))[np.arange(800), predicted]
     assert found.sum(axis=1) + constant[predicted] == pytest.approx(decision, abs=1e-9)
@@ -349,7 +356,7 @@ def test_contributions_of_the_logistic_regression_and_its_constant_make_the_log_
 def test_the_planted_features_contribute_most(kind: Kind) -> None:
     x, y, fold = points(1_200)
     model = ValueClassifier(kind).fit(x, y, fold)
-    found = contributions(model, x, model.predict(model.predict_proba(x)), np.arange(6), 6)
+    found = explained(model, x, model.predict(model.predict_proba(x)), np.arange(6), 6)
     size = np.abs(found).mean(axis=0)
     assert size[0] > size[1] > 3 * size[2:].max()
 
@@ -358,7 +365,7 @@ def test_occlusion_takes_the_columns_of_a_feature_together() -> None:
     x, y, fold = points(600)
     model = ValueClassifier("boosting").fit(x, y, fold)
     predicted = model.predict(model.predict_proba(x))
-    together = contributions(model, x, predicted, np.array([0, 0, 1, 1, 1, 1]), 2)
+    together = explained(model, x, predicted, np.array([0, 0, 1, 1, 1, 1]), 2)
     hidden = x.copy()
     hidden[:, :2] = np.median(x, axis=0)[:2]
     rows = np.arange(600)
@@ -434,7 +441,7 @@ def test_a_feature_that_is_the_label_is_found_by_its_rank_correlation() -> None:
 def test_boosting_is_explained_by_the_features_that_matter_most_overall() -> None:
     x, y, fold = points(900, p=20)
     model = ValueClassifier("boosting").fit(x, y, fold)
-    found = contributions(model, x, model.predict(model.predict_proba(x)), np.arange(20), 20)
+    found = explained(model, x, model.predict(model.predict_proba(x)), np.arange(20), 20)
     looked_at = np.flatnonzero((found != 0).any(axis=0))
     assert len(looked_at) == 12
     assert {0, 1} <= set(looked_at)

@@ -207,6 +207,14 @@ def test_the_order_of_rows_changes_nothing() -> None:
         equal(getattr(other, name), getattr(tables, name))
 
 
+def test_how_many_customers_are_predicted_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = planted()
+    monkeypatch.setattr(value_training, "CHUNK", 37)
+    other = made(future_value.frames())
+    for name in ("models", "test", "prediction"):
+        equal(getattr(other, name), getattr(tables, name))
+
+
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
     given, tables = future_value.frames(), planted()
     frames: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -25,6 +25,12 @@ DOUBLED = PythonModel(f"{HERE}:doubled", {"core.paid": ("customer_id", "paid", "
 
 def doubled(paid: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"customer_id": paid["customer_id"], "twice": paid["paid"] * 2, "day": paid["paid_on"]})
+
+
+def in_parts(paid: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    made = doubled(paid)
+    yield made.iloc[:1]
+    yield made.iloc[1:]
 
 
 def nameless(paid: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +99,10 @@ def test_a_function_gets_rows_by_key_and_its_missing_values_are_null(make: Calla
         {"customer_id": "a", "twice": None, "day": None},
         {"customer_id": "b", "twice": 3.0, "day": date(2024, 2, 29)},
     ]
+
+
+def test_a_function_can_give_its_rows_in_parts(make: Callable[..., list[dict[str, object]]]):
+    assert make(replace(DOUBLED, function=f"{HERE}:in_parts")) == make(DOUBLED)
 
 
 def test_a_function_can_look_back_at_the_release_before(make: Callable[..., list[dict[str, object]]]):

@@ -6,6 +6,7 @@ Here: the thin functions from the tables' rows to rows. Not here: which model is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ from cxa_pipeline.models.recommender_protocol import (
     fold,
     lists,
 )
-from cxa_pipeline.models.recommender_reasons import REASONS, Reasons, reasons, together
+from cxa_pipeline.models.recommender_reasons import REASONS, Reasons, basket_rules, reasons, together
 from cxa_pipeline.models.recommenders import Lists, recommend
 from cxa_pipeline.models.tables.recommendations_evaluation import for_new_customers, serving, weights
 from cxa_pipeline.models.tables.recommendations_inputs import Shop, date, shop
@@ -34,6 +35,10 @@ from cxa_pipeline.models.tables.recommendations_inputs import Shop, date, shop
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
+
+
+CUSTOMERS = 100_000
+"""Customers whose recommendations are held at a time."""
 
 
 def for_customer(
@@ -44,10 +49,8 @@ def for_customer(
     parameters: pd.DataFrame,
     model_choice: pd.DataFrame,
     evaluation: pd.DataFrame,
-) -> pd.DataFrame:
-    """`recommendation.for_customer`: the products for every customer, and why."""
-    import pandas as pd
-
+) -> Iterator[pd.DataFrame]:
+    """`recommendation.for_customer`: the products for every customer, and why; CUSTOMERS of them at a time."""
     n = int(parameters["recommendations_per_customer"].iloc[0])
     known_shop = shop(interactions, products, customers, clock, parameters, unknown=n)
     known = known_shop.known(known_shop.day)
@@ -55,14 +58,16 @@ def for_customer(
     served, cold = serving(evaluation, model_choice, least), for_new_customers(model_choice)
     every = np.arange(len(known_shop.customers))
     allowed, excluded = known_shop.flags("is_recommendable"), _lately_bought(known_shop)
-    parts = []
+    order = fallback_order(known)
     for name, users in ((served, every[known.known_users]), (cold, every[~known.known_users])):
         model = _model(known, name, model_choice)
-        found = recommend(model, users, n, allowed, excluded, fallback_order(known))
-        why = reasons(model, known, users, found)
-        is_fallback = ~known.known_users[users][:, None] | ~(found.scores > 0)
-        parts.append(_rows(known_shop, users, found, why, name, is_fallback))
-    return pd.concat(parts, ignore_index=True)
+        rules = basket_rules(model, known)
+        for begin in range(0, max(len(users), 1), CUSTOMERS):
+            some = users[begin : begin + CUSTOMERS]
+            found = recommend(model, some, n, allowed, excluded, order)
+            why = reasons(model, known, rules, some, found)
+            is_fallback = ~known.known_users[some][:, None] | ~(found.scores > 0)
+            yield _rows(known_shop, some, found, why, name, is_fallback)
 
 
 def _model(known: Training, name: str, choice: pd.DataFrame) -> Hybrid:
@@ -172,7 +177,10 @@ def reason_evaluation(
     if len(users):
         model = _model(asked.known, served, model_choice)
         found = lists(model, asked, users, CHOICE_PLACE)
-        why, hit = reasons(model, asked.known, users, found), is_relevant(found.items, asked.relevant[users])
+        why, hit = (
+            reasons(model, asked.known, basket_rules(model, asked.known), users, found),
+            is_relevant(found.items, asked.relevant[users]),
+        )
         weights_ = resamples(len(users))
         for number, reason in enumerate(REASONS):
             shown = (why.kind == number) & (found.items >= 0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cxa_pipeline.models.tables.value_inputs import as_sample, rows_of
 from cxa_pipeline.models.value_baselines import BASELINES
 from cxa_pipeline.models.value_baselines import learn as learn_baseline
-from cxa_pipeline.models.value_explanations import TOP, contributions, largest
+from cxa_pipeline.models.value_explanations import TOP, contributions, important, largest, spread
 from cxa_pipeline.models.value_labels import SEGMENTS, Codes, Floats, Thresholds, class_means, classify
 from cxa_pipeline.models.value_models import KINDS, Kind
 from cxa_pipeline.models.value_training import Sample, Trained, train
@@ -94,7 +94,7 @@ def say(name: str, training: Sample, customers: Sample, thresholds: Thresholds) 
     used = training.for_a_fit()
     y = classify(used.future, thresholds)
     model = train(cast(Kind, name), used, y)
-    p = model.classifier.predict_proba(model.columns(customers))
+    p = model.predict_proba(customers)
     expected = p @ class_means(used.future, y)
     return Said(model.classifier.predict(p), p, expected, expected, model)
 
@@ -187,13 +187,21 @@ def _reasons(model: Trained, predicted: Codes, customers: Sample) -> dict[str, A
     """The weights of the decision and the features that contribute most."""
     _, mid, high = model.classifier.weights_
     encoder = model.encoder
-    found = contributions(
-        model.classifier, model.columns(customers), predicted, encoder.feature_, len(encoder.features_)
-    )
-    names, values = largest(found, encoder.features_)
+    shape = encoder.feature_, len(encoder.features_)
+    some = spread(len(customers))
+    places = important(model.classifier, model.columns(customers.take(some)), predicted[some], *shape)
+    names, values, begin = [], [], 0
+    for part in customers.parts():
+        found = contributions(
+            model.classifier, model.columns(part), predicted[begin : begin + len(part)], *shape, places
+        )
+        names_, values_ = largest(found, encoder.features_)
+        names.append(names_)
+        values.append(values_)
+        begin += len(part)
     reasons = {
         f"{word}_{place + 1}": part[:, place]
         for place in range(TOP)
-        for word, part in (("feature", names), ("contribution", values))
+        for word, part in (("feature", np.concatenate(names)), ("contribution", np.concatenate(values)))
     }
     return {"weight_mid": mid, "weight_high": high, **reasons}
