@@ -134,14 +134,12 @@ def test_the_repurchase_window_ends_after_its_last_day(tmp_path: Path) -> None:
     assert all(set(products) == {"D", "E"} for products in listed(again).values())
 
 
-def test_how_many_customers_are_served_at_once_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_how_many_customers_are_served_at_once_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [row for n in range(7) for row in bought(f"c{n}", n, "A", "BCDE"[n % 4])]
     shop = {"sales": lines, "products": goods(*"ABCDE")}
-    whole = build(tmp_path / "whole", shop, "recommendation.for_customer").rows("recommendation.for_customer")
+    whole = build(tmp_path, shop, "recommendation.for_customer").rows("recommendation.for_customer")
     monkeypatch.setattr(recommendations, "CUSTOMERS", 2)
-    parts = build(tmp_path / "parts", shop, "recommendation.for_customer").rows("recommendation.for_customer")
+    parts = build(tmp_path, shop, "recommendation.for_customer").rows("recommendation.for_customer")
     assert by(parts, "customer_id", "rank") == by(whole, "customer_id", "rank") and len(whole) > 7
 
 
