@@ -44,7 +44,7 @@ def made(given: Frames) -> Tables:
     lifetimes = value_inputs.lifetimes(**given.given)
     inputs = {**given.given, "value_lifetimes": lifetimes}
     models = value.models(**inputs)
-    test = value_predictions.of_test_customers(**inputs, value_models=models)
+    test = pd.concat(value_predictions.of_test_customers(**inputs, value_models=models))
     evaluation = value_report.evaluation(test, models)
     last = value_predictions.prediction(**inputs, value_models=models, value_evaluation=evaluation, clock=CLOCK)
     return Tables(lifetimes, models, test, evaluation, last)

@@ -6,6 +6,7 @@ which of all is served (`value_report`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -120,17 +121,18 @@ def of_test_customers(
     value_cutoffs: pd.DataFrame,
     value_lifetimes: pd.DataFrame,
     value_models: pd.DataFrame,
-) -> pd.DataFrame:
-    """`customer.value_test_predictions`: what each model and baseline says of the test customers, and what came."""
+) -> Iterator[pd.DataFrame]:
+    """`customer.value_test_predictions`: what each model and baseline says of the test customers, and what came; one of
+    them at a time."""
     import pandas as pd
 
     inputs = value_features, value_cutoffs, value_lifetimes
     test = as_sample(rows_of("test", *inputs))
     if not len(test):
-        return pd.DataFrame(columns=TEST)
+        yield pd.DataFrame(columns=TEST)
+        return
     training, thresholds = as_sample(rows_of("train", *inputs)), _thresholds(value_models)
     can_train = value_models["status"].iloc[0] == "trained"
-    found = []
     for name in (*(KINDS if can_train else ()), *BASELINES):
         said = say(name, training, test, thresholds)
         columns = {
@@ -141,8 +143,7 @@ def of_test_customers(
             "ranking_score": said.ranking,
             "future_net_sales": test.future,
         }
-        found.append(pd.DataFrame({**columns, **_columns(said)}))
-    return pd.concat(found)[TEST]
+        yield pd.DataFrame({**columns, **_columns(said)})[TEST]
 
 
 def prediction(
