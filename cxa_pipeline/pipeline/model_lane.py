@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.spawn import get_executable
 from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
@@ -28,6 +29,8 @@ from cxa_pipeline.pipeline.python_model import inputs, plotted, run_model
 
 READING = "512MB"
 """Memory for reading and sorting a model's inputs; beyond it they spill."""
+NEVER_BEGAN = 255
+"""The exit code of a process whose program could not be started."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,17 @@ class _ModelProcess:
         assert process
         process.join()
         assert task.contract.model
+        meaning, advice = "", "See what it wrote to the log, then run again."
+        if process.exitcode == -signal.SIGKILL:
+            meaning = ": killed"
+            advice = "If the machine ran out of memory, give it more or lower CXA_MEMORY; then run again."
+        elif process.exitcode == NEVER_BEGAN:
+            meaning = f": {os.fsdecode(get_executable())} could not be started"
+            advice = "Install cxa with a Python that whoever runs it may start."
         return EngineError(
             f"The process of the Python model {task.contract.model.function} ended.",
-            evidence=f"exit code {process.exitcode}" + (": killed" if process.exitcode == -signal.SIGKILL else ""),
-            advice="If the machine ran out of memory, give it more or lower CXA_MEMORY; then run again.",
+            evidence=f"exit code {process.exitcode}{meaning}",
+            advice=advice,
         )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import spawn
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ import pytest
 from cxa_pipeline.contracts.model import Column, Contract, PythonModel
 from cxa_pipeline.engine.protocol import OutputColumn, Relation
 from cxa_pipeline.errors import EngineError
-from cxa_pipeline.pipeline.model_lane import ModelLane, ModelTask
+from cxa_pipeline.pipeline.model_lane import ModelLane, ModelTask, _ModelProcess
 
 HERE = "tests.unit.test_model_lane"
 COLUMNS = (Column("customer_id", "text", ""), Column("twice", "integer", ""))
@@ -101,6 +102,20 @@ def test_a_model_that_fails_or_is_killed_fails_alone(tmp_path: Path):
             dead.result()
         assert caught.value.evidence == ("exit code -9: killed",) and "memory" in (caught.value.advice or "")
         assert well.result() > 0
+
+
+def test_a_python_that_may_not_be_started_is_named(tmp_path: Path):
+    """Such as one below the home of somebody else."""
+    shut, ours = tmp_path / "python", spawn.get_executable()
+    shut.touch(mode=0o600)
+    spawn.set_executable(str(shut))
+    try:
+        with pytest.raises(EngineError, match="ended") as caught:
+            _ModelProcess().run(task(tmp_path, "doubled"))
+    finally:
+        spawn.set_executable(os.fsdecode(ours))
+    assert caught.value.evidence == (f"exit code 255: {shut} could not be started",)
+    assert caught.value.advice == "Install cxa with a Python that whoever runs it may start."
 
 
 @pytest.mark.parametrize("end", ["error", "kill"])
