@@ -206,6 +206,8 @@ class _Builder:
             value = f"upper({text})"
         elif name in self._values.lower:
             value = f"lower({text})"
+        elif name in self._values.composed:
+            value = f"nfc_normalize({text})"
         if aliases:
             cases = " ".join(f"when {text_(word)} then {text_(to)}" for word, to in aliases.items())
             value = f"case {value} {cases} else {value} end"

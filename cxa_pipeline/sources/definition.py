@@ -150,6 +150,7 @@ class Values(_Strict):
     words: tuple[str, ...] = ()
     upper: tuple[str, ...] = ()
     lower: tuple[str, ...] = ()
+    composed: tuple[str, ...] = ()
     aliases: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     true_words: tuple[str, ...]
     false_words: tuple[str, ...]

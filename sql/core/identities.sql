@@ -1,21 +1,36 @@
--- One row per e-mail address or device that can be told to belong to one customer: how guests' orders and
--- anonymous visits come to a name. An e-mail address is that of a sales line without a customer, and exactly
--- one customer has it. A device belongs to the only customer whom its events ever named (a purchase names the
--- customer of its sales line); where none was named, to the owner that its source delivers, if that is a known
--- customer. Where several fit there is no row: a guess would mix people. The link stands here and not in the
--- monthly tables, because one more login can take it away everywhere.
-with customers as (
+-- One row per guest's order or device that can be told to belong to one customer: how guests' orders and
+-- anonymous visits come to a name. A guest's order is that of the only customer who has its e-mail address; the
+-- address itself stays in core.customers. A device belongs to the only customer whom its events ever named (a
+-- purchase names the customer of its sales line); where none was named, to the owner that its source delivers, if
+-- that is a known customer. Where several fit there is no row: a guess would mix people. The link stands here and
+-- not in the monthly tables, because one more login can take it away everywhere.
+with addresses as (
     select
-        c.customer_id,
-        c.email
+        c.email,
+        min(c.customer_id) as customer_id
     from core.customers as c
     where c.email is not null
+    group by c.email
+    having count(*) = 1
+),
+
+sales as (
+    select
+        coalesce(s.order_id, s.sale_id) as order_id,
+        s.customer_email
+    from landed.sales as s
+    where s.customer_id is null and s.customer_email is not null
 ),
 
 guests as (
-    select distinct s.customer_email
-    from landed.sales as s
-    where s.customer_id is null and s.customer_email is not null
+    select
+        s.order_id,
+        min(s.customer_email) as customer_email
+    from sales as s
+    inner join core.orders as o on s.order_id = o.order_id
+    where o.customer_id is null
+    group by s.order_id
+    having min(s.customer_email) = max(s.customer_email)
 ),
 
 users as (
@@ -36,14 +51,12 @@ devices as (
     left join core.customers as c on d.customer_id = c.customer_id
 ),
 
-of_emails as (
+of_orders as (
     select
-        g.customer_email as identity_value,
-        min(c.customer_id) as customer_id
+        g.order_id as identity_value,
+        a.customer_id
     from guests as g
-    inner join customers as c on g.customer_email = c.email
-    group by g.customer_email
-    having count(*) = 1
+    inner join addresses as a on g.customer_email = a.email
 ),
 
 of_devices as (
@@ -57,10 +70,10 @@ of_devices as (
 
 final as (
     select
-        'email' as identity_type,
-        e.identity_value,
-        e.customer_id
-    from of_emails as e
+        'order' as identity_type,
+        o.identity_value,
+        o.customer_id
+    from of_orders as o
     union all
     select
         'device' as identity_type,

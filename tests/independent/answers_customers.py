@@ -7,6 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from tests.independent.answers_known import ZERO, Known, months_before, only, quotient, ranked
+from tests.independent.metrics import Order
 from tests.independent.tables import Rows
 
 
@@ -235,6 +236,27 @@ def months_with_orders(known: Known) -> Rows:
         }
         for months in range(1, 13)
     ]
+
+
+def orders_as_guest(known: Known) -> Rows:
+    owner = {row["identity_value"]: row["customer_id"] for row in known.rows("core.identities", identity_type="order")}
+    guests: dict[str, list[Order]] = {}
+    for order in known.shop.orders:
+        if order.order_id in owner:
+            guests.setdefault(owner[order.order_id], []).append(order)
+    own = known.shop.orders_by_customer()
+    rows = [
+        {
+            "customer_id": customer,
+            "guest_orders": len(orders),
+            "guest_order_value": sum(order.value for order in orders),
+            "last_guest_order_date": max(order.day for order in orders),
+            "orders": len(own.get(customer, [])),
+            "currency": known.rows("core.clock")[0]["currency"],
+        }
+        for customer, orders in guests.items()
+    ]
+    return sorted(rows, key=lambda r: (-r["guest_orders"], -r["guest_order_value"], r["customer_id"]))
 
 
 def satisfaction(known: Known) -> Rows:

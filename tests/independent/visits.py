@@ -287,7 +287,10 @@ class Visits:
         for row in self.landed["customers"]:
             if row.get("email"):
                 by_email[row["email"]].add(row["customer_id"])
-        guests = {row.get("customer_email") or "" for row in self.landed["sales"] if not row.get("customer_id")}
+        guests: dict[str, set[str]] = defaultdict(set)
+        for row in self.landed["sales"]:
+            if row.get("customer_email") and not row.get("customer_id"):
+                guests[row.get("order_id") or row["sale_id"]].add(row["customer_email"])
         used: dict[str, set[str]] = defaultdict(set)
         for event in self.events:
             if event.device and event.customer:
@@ -298,7 +301,9 @@ class Visits:
         for device in devices - set(used):
             if hints.get(device):
                 used[device] = {str(hints[device])}
-        found = [("email", mail, by_email[mail]) for mail in sorted(guests) if mail]
+        nameless = {order.order_id for order in metrics.orders_of(self.lines) if not order.customer}
+        orders = [(order, *mails) for order, mails in sorted(guests.items()) if len(mails) == 1 and order in nameless]
+        found = [("order", order, by_email[mail]) for order, mail in orders]
         found += [("device", device, used[device]) for device in sorted(used)]
         return [
             {"identity_type": kind, "identity_value": value, "customer_id": next(iter(fits))}

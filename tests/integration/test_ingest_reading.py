@@ -400,6 +400,12 @@ def test_words_and_spaces_are_written_alike(drops: Drops):
     ]
 
 
+def test_a_place_is_spelt_with_one_character_for_a_letter_and_its_accent(drops: Drops):
+    drops.drop("customers.csv", "customer_id,location\nc1,Mu\u0308nchen\nc2,M\u00fcnchen\n")
+    drops.ingest()
+    assert drops.standing("customers", "d.customer_id, d.location") == [("c1", "M\u00fcnchen"), ("c2", "M\u00fcnchen")]
+
+
 def test_events_without_an_id_get_one_from_what_they_say(drops: Drops):
     header = "event_type,event_ts,customer_id,device_id,product_id,page_url"
     lines = [
