@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "assortment_imbalance": "1.25",
     "assortment_min_products": 5,
     "substitutes_max_viewed": 20,
+    "pairs_by_group": 1_000,
 }
 """Columns that no setting changes; what they mean stands in the contract."""
 

@@ -36,6 +36,7 @@ from tests.independent.answers_marketing import (
     reachable_audiences,
     value_at_risk,
     what_to_do_next,
+    where_pairs_hold,
     won_back_first,
 )
 from tests.independent.answers_products import (
@@ -93,15 +94,8 @@ _FOUND: Sequence[Callable[[Known], Rows]] = (
     *(revenue_by_customer_decile, high_value_customers, shipping_of_high_value_customers, customer_segments),
     *(customer_loyalty, customers_to_win_back, slipped_champions, segment_moves, customers_coming_back),
     *(how_often_customers_buy, overdue_customers, one_time_buyers, subscribers, several_channels, customer_base),
-    *(
-        months_with_orders,
-        orders_as_guest,
-        satisfaction,
-        customer_groups,
-        best_cohorts,
-        why_cohorts_differ,
-        retention_by_cohort,
-    ),
+    *(orders_as_guest, where_pairs_hold),
+    *(months_with_orders, satisfaction, customer_groups, best_cohorts, why_cohorts_differ, retention_by_cohort),
     *(funnel, busiest_times, devices, locations_of_visitors, pages_losing_visitors, usability_problems),
     *(paths_through_the_shop, cart_abandonment, carts_abandoned_yesterday, how_often_visitors_come),
     *(visits_by_week, visit_channels, discounts_and_baskets, promo_codes, reachable_audiences),

@@ -58,6 +58,21 @@ def products_to_offer(known: Known) -> Rows:
     return sorted(found, key=lambda r: (-r["product_orders"], r["product_id"], r["rank"]))
 
 
+def where_pairs_hold(known: Known) -> Rows:
+    stronger = known.rows("recommendation.pairs_by_group", verdict="stronger")
+    names = "product_id product_name recommended_product_id recommended_product_name dimension group_name=member_name"
+    names += " product_orders orders expected_orders confidence ci_low ci_high overall_confidence"
+    shown: Rows = []
+    for group in sorted({(row["dimension"], row["member_name"], row["member"]) for row in stronger}):
+        mine = [row for row in stronger if (row["dimension"], row["member"]) == (group[0], group[2])]
+        gain = [
+            (row["expected_orders"] - row["orders"], row["product_id"], row["recommended_product_id"]) for row in mine
+        ]
+        best = [row for _, row in sorted(zip(gain, mine, strict=True), key=lambda pair: pair[0])]
+        shown += [{**row, "rank": n} for n, row in enumerate(only(best[:10], names), start=1)]
+    return shown
+
+
 def bundles(known: Known) -> Rows:
     shown: Rows = []
     for row in sorted(known.rows("basket.bundles"), key=lambda r: r["rank"]):

@@ -58,6 +58,7 @@ class Baskets:
             self.baskets[order].add(product_id)
         self.day = {order: orders[order].day for order in self.baskets}
         self.customer = {order: orders[order].customer for order in self.baskets}
+        self.store = {order: orders[order].first.store_id for order in self.baskets}
 
     def attribute(self, product_id: str, name: str, default: Any) -> Any:
         found = self.products.get(product_id, {}).get(name)

@@ -68,6 +68,7 @@ PARAMETERS: Row = {
     "assortment_imbalance": Decimal("1.25"),
     "assortment_min_products": 5,
     "substitutes_max_viewed": 20,
+    "pairs_by_group": 1_000,
 }
 
 

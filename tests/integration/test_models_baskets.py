@@ -14,12 +14,19 @@ from cxa_pipeline.models.tables import baskets_plots as plots
 from cxa_pipeline.synthetic import ShopConfig
 from tests.independent import metrics, shop, synthetic
 from tests.independent.baskets import Baskets
+from tests.independent.baskets_groups import pairs_by_group
 from tests.independent.shop import sale
 from tests.independent.tables import OnEngine, Row, Rows, project
 from tests.integration.customer_shop import AS_OF, by, days_ago, failing
 
 TABLES = ["basket.items", *(f"basket.{name}" for name in ("mining", "itemsets", "rules", "sequences"))]
-TABLES += ["basket.cross_sell", "basket.bundles", "questions.products_to_offer", "questions.bundles"]
+TABLES += [
+    "basket.cross_sell",
+    "basket.bundles",
+    "recommendation.pairs_by_group",
+    "questions.products_to_offer",
+    "questions.bundles",
+]
 
 
 def build(folder: Path, lines: Rows, *tables: str, products: Rows | None = None, **parameters: Any) -> OnEngine:
@@ -359,6 +366,54 @@ def test_offers_and_bundles_are_chosen_from_the_rules(both: tuple[OnEngine, Bask
     assert {r["bundle"] for r in built.rows("basket.bundles")} == {
         i for i in complete if all(plain.is_offered(p) for p in i.split("|"))
     }
+
+
+def test_pairs_hold_in_the_groups_in_which_plain_python_finds_them(both: tuple[OnEngine, Baskets]) -> None:
+    built, plain = both
+    segments = {row["customer_id"]: row["segment"] for row in built.rows("customer.rfm")}
+    offers = by(built.rows("basket.cross_sell"), "product_id", "recommended_product_id")
+    expected = pairs_by_group(plain, list(offers.values()), segments)
+    rows = by(
+        built.rows("recommendation.pairs_by_group"), "product_id", "recommended_product_id", "dimension", "member"
+    )
+    assert set(rows) == set(expected)
+    assert {at[2] for at in rows} == ({"season", "store", "segment"} if offers else set())
+    for at, row in expected.items():
+        chances = {name: row.pop(name) for name in ("p_value", "q_value")}
+        assert str(rows[at]["both_since"]) == row.pop("both_since")
+        assert not differing(rows[at], row), at
+        for name, value in chances.items():  # The normal tail of the table is good to seven digits.
+            ours = rows[at][name]
+            assert (ours is None) == (value is None) and (value is None or ours == pytest.approx(value, rel=1e-5)), at
+
+
+def test_a_pair_that_sells_in_winter_is_stronger_there(tmp_path: Path) -> None:
+    """In January A and B go together, in July they do not; what was sold before there was a B says nothing."""
+    january, july = (AS_OF - date(AS_OF.year - 1, month, 15) for month in (1, 7))
+    lines = [
+        line
+        for n in range(60)
+        for days, baskets in ((january.days, ("AB", "C")), (july.days, ("AC", "B")))
+        for i, items in enumerate(baskets)
+        for line in order(f"{days}-{n}-{i}", items, days)
+    ]
+    lines += [line for n in range(30) for line in order(f"x{n}", "AB", january.days - 1)]
+    lines += [line for n in range(200) for line in order(f"y{n}", "D", july.days)]
+    lines += [line for n in range(40) for line in order(f"z{n}", "A", january.days + 60)]
+    built = build(tmp_path, lines, "recommendation.pairs_by_group", "questions.where_pairs_hold")
+    verdicts = {
+        row["member"]: row["verdict"]
+        for row in built.rows("recommendation.pairs_by_group")
+        if (row["product_id"], row["recommended_product_id"], row["dimension"]) == ("A", "B", "season")
+    }
+    assert verdicts == {"December to February": "stronger", "June to August": "weaker"}
+    asked = built.ordered("questions.where_pairs_hold")
+    assert {(row["dimension"], row["group_name"]) for row in asked if row["recommended_product_id"] == "B"} == {
+        ("season", "December to February")
+    }
+    (tmp_path / "one").mkdir()
+    one = build(tmp_path / "one", lines, "recommendation.pairs_by_group", pairs_by_group=1)
+    assert len({(r["product_id"], r["recommended_product_id"]) for r in one.rows("recommendation.pairs_by_group")}) == 1
 
 
 def test_sequences_are_those_of_plain_python(both: tuple[OnEngine, Baskets]) -> None:
