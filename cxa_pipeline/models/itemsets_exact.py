@@ -11,6 +11,7 @@ Here: the search. Not here: what its results look like and the other algorithms 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,10 @@ def find(
     if longest >= 2 and len(order) >= 2:
         matrix = baskets[:, order].tocsr()
         matrix.sort_indices()
-        partners = _pairs(matrix, found)
+        by_item = _by_item(matrix)
+        partners = _pairs(matrix, by_item, found)
         if longest >= 3:
-            _Search(matrix, found, longest).run(partners)
+            _Search(matrix, by_item, found, longest).run(partners)
     return [(order[items], counts) for items, counts in found.by_size()], found.min_count
 
 
@@ -95,10 +97,17 @@ class _Found:
         ]
 
 
-def _pairs(matrix: Any, found: _Found) -> list[tuple[Codes, Codes]]:
+def _by_item(matrix: Any) -> Any:
+    """The baskets that hold each item, and where it stands in them: CSC array of positions in `matrix.indices`."""
+    from scipy.sparse import csr_array
+
+    return csr_array((np.arange(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape).tocsc()
+
+
+def _pairs(matrix: Any, by_item: Any, found: _Found) -> list[tuple[Codes, Codes]]:
     """For each item the more frequent ones that it lies together with often enough, and how often."""
     items = matrix.shape[1]
-    products = _dense_products(matrix) if _is_dense(matrix) else _sparse_products(matrix)
+    products = _dense_products(matrix) if _is_dense(matrix) else _sparse_products(matrix, by_item)
     parts = []
     for row, column, count in products:
         wanted = np.flatnonzero((count >= found.min_count) & (column > row))
@@ -107,8 +116,9 @@ def _pairs(matrix: Any, found: _Found) -> list[tuple[Codes, Codes]]:
         parts.append(pair)
     first, second, number = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     by = np.lexsort((second, first))
-    cuts = np.searchsorted(first[by], np.arange(1, items))
-    return list(zip(np.split(second[by], cuts), np.split(number[by], cuts), strict=True))
+    second, number = second[by], number[by]
+    ends = np.searchsorted(first[by], np.arange(items + 1)).tolist()
+    return [(second[start:end], number[start:end]) for start, end in pairwise(ends)]
 
 
 def _is_dense(matrix: Any) -> bool:
@@ -117,13 +127,17 @@ def _is_dense(matrix: Any) -> bool:
     return bool(items**2 <= 4 * GRAM_CELLS and lengths @ lengths > DENSE_ABOVE**2 * rows * items**2)
 
 
-def _sparse_products(matrix: Any) -> Any:
+def _sparse_products(matrix: Any, by_item: Any) -> Any:
+    from scipy.sparse import csr_array
+
     items = matrix.shape[1]
-    by_item = matrix.T.tocsr()
-    step = max(1, GRAM_CELLS // items)
-    for start in range(0, items, step):
-        block = product(by_item[start : start + step], matrix).tocoo()
-        yield block.row + start, block.col, block.data
+    left = csr_array((np.ones(matrix.nnz, matrix.dtype), by_item.indices, by_item.indptr), shape=matrix.shape[::-1])
+    # A few items make up half of all; by themselves they need the columns of one another alone.
+    half = int(np.searchsorted(by_item.indptr, matrix.nnz / 2))
+    starts = sorted({*range(0, items, max(1, GRAM_CELLS // items)), min(half, items - 1)})
+    for start, end in pairwise([*starts, items]):
+        block = product(left[start:end], matrix[:, start:] if start else matrix).tocoo()
+        yield block.row + start, block.col + start, block.data
 
 
 def _dense_products(matrix: Any) -> Any:
@@ -141,15 +155,12 @@ def _dense_products(matrix: Any) -> Any:
 class _Search:
     """Itemsets of three items and more, depth first."""
 
-    def __init__(self, matrix: Any, found: _Found, longest: int) -> None:
+    def __init__(self, matrix: Any, by_item: Any, found: _Found, longest: int) -> None:
         self._codes = matrix.indices.astype(np.int64)
         self._ends = matrix.indptr[1:].astype(np.int64)
-        # Where each item stands in the baskets that hold it: only what comes after it can extend it.
-        matrix.data = np.arange(matrix.nnz)
-        by_item = matrix.tocsc()
         self._starts = by_item.indptr.astype(np.int64)
         self._rows = by_item.indices.astype(np.int64)
-        self._after = by_item.data + 1
+        self._after = by_item.data + 1  # Only what comes after an item in a basket can extend it.
         self._place = np.full(matrix.shape[1], -1, dtype=np.int64)
         self._found = found
         self._longest = longest
@@ -169,37 +180,43 @@ class _Search:
         after, lengths = after[lengths >= 2], lengths[lengths >= 2]
         self._place[members] = np.arange(len(members))
         step = max(64, DENSE_CELLS // len(members))
-        together = np.zeros((len(members), len(members)), dtype=np.int64)
+        together = np.zeros((len(members), len(members)), dtype=np.float64)
         packs = []
         for start in range(0, len(after), step):
             part = slice(start, start + step)
             held = self._projected(after[part], lengths[part], len(members))
             if held.shape[1]:
+                # Sums of fewer than 2^24 ones are exact in single precision.
                 dense = held.astype(np.float32)
-                together += np.rint(dense @ dense.T).astype(np.int64)
-                packs.append(np.packbits(held, axis=1))
+                together += dense @ dense.T
+                packs.append(held if len(after) <= step else np.packbits(held, axis=1))
         self._place[members] = -1
         prefix = np.array([item])
-        frequent = np.triu(together >= self._found.min_count, 1)
-        first, second = np.nonzero(frequent)
+        first, second = (together >= self._found.min_count).nonzero()
+        ascending = first < second
+        first, second = first[ascending], second[ascending]
         if not len(first):
             return
-        self._keep(prefix, members[first], members[second], together[first, second])
-        if self._longest > 3:
-            bits = _words(np.concatenate(packs, axis=1))
+        self._keep(prefix, members[first], members[second], together[first, second].astype(np.int64))
+        if self._longest > 3 and len(first) >= 3:
+            frequent = np.zeros(together.shape, dtype=np.bool_)
+            frequent[first, second] = True
+            bits = _words(np.packbits(packs[0], axis=1) if len(after) <= step else np.concatenate(packs, axis=1))
             self._deepen(prefix, members, bits, frequent)
 
     def _projected(self, after: Codes, lengths: Codes, members: int) -> Flags:
         """Which of the baskets hold which member, (members, baskets); baskets with fewer than two are left out."""
-        at = np.arange(lengths.sum()) + np.repeat(after - np.cumsum(lengths) + lengths, lengths)
+        ends = lengths.cumsum()
+        at = (after - ends + lengths).repeat(lengths)
+        at += np.arange(len(at))
         place = self._place[self._codes[at]]
-        is_member = place >= 0
-        basket = np.repeat(np.arange(len(after)), lengths)[is_member]
+        member = (place >= 0).nonzero()[0]
+        basket = ends.searchsorted(member, side="right")
         several = np.bincount(basket, minlength=len(after)) >= 2
-        number = np.cumsum(several) - 1
+        number = several.cumsum() - 1
         wanted = several[basket]
         held = np.zeros((members, int(several.sum())), dtype=np.bool_)
-        held[place[is_member][wanted], number[basket[wanted]]] = True
+        held[place[member[wanted]], number[basket[wanted]]] = True
         return held
 
     def _deepen(self, prefix: Codes, members: Codes, bits: Bits, frequent: Flags) -> None:
