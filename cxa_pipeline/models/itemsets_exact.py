@@ -132,12 +132,14 @@ def _sparse_products(matrix: Any, by_item: Any) -> Any:
 
     items = matrix.shape[1]
     left = csr_array((np.ones(matrix.nnz, matrix.dtype), by_item.indices, by_item.indptr), shape=matrix.shape[::-1])
-    # A few items make up half of all; by themselves they need the columns of one another alone.
-    half = int(np.searchsorted(by_item.indptr, matrix.nnz / 2))
-    starts = sorted({*range(0, items, max(1, GRAM_CELLS // items)), min(half, items - 1)})
+    # A few items make up half of all; for them the columns of one another are enough.
+    half = min(int(np.searchsorted(by_item.indptr, matrix.nnz / 2)), items - 1)
+    frequent = matrix[:, half:]
+    starts = sorted({*range(0, items, max(1, GRAM_CELLS // items)), half})
     for start, end in pairwise([*starts, items]):
-        block = product(left[start:end], matrix[:, start:] if start else matrix).tocoo()
-        yield block.row + start, block.col + start, block.data
+        skipped, right = (half, frequent) if start >= half else (0, matrix)
+        block = product(left[start:end], right).tocoo()
+        yield block.row + start, block.col + skipped, block.data
 
 
 def _dense_products(matrix: Any) -> Any:
@@ -181,6 +183,7 @@ class _Search:
         self._place[members] = np.arange(len(members))
         step = max(64, DENSE_CELLS // len(members))
         together = np.zeros((len(members), len(members)), dtype=np.float64)
+        is_one_part = len(after) <= step  # Then it is packed only if larger itemsets are looked for.
         packs = []
         for start in range(0, len(after), step):
             part = slice(start, start + step)
@@ -189,7 +192,7 @@ class _Search:
                 # Sums of fewer than 2^24 ones are exact in single precision.
                 dense = held.astype(np.float32)
                 together += dense @ dense.T
-                packs.append(held if len(after) <= step else np.packbits(held, axis=1))
+                packs.append(held if is_one_part else np.packbits(held, axis=1))
         self._place[members] = -1
         prefix = np.array([item])
         first, second = (together >= self._found.min_count).nonzero()
@@ -201,7 +204,7 @@ class _Search:
         if self._longest > 3 and len(first) >= 3:
             frequent = np.zeros(together.shape, dtype=np.bool_)
             frequent[first, second] = True
-            bits = _words(np.packbits(packs[0], axis=1) if len(after) <= step else np.concatenate(packs, axis=1))
+            bits = _words(np.packbits(packs[0], axis=1) if is_one_part else np.concatenate(packs, axis=1))
             self._deepen(prefix, members, bits, frequent)
 
     def _projected(self, after: Codes, lengths: Codes, members: int) -> Flags:

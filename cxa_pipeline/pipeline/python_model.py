@@ -4,8 +4,8 @@ Here: finding the function, the hash of everything that it consists of, and call
 DataFrame for each table that the contract names, as keyword arguments under the tables' own names (`previous_<table>`
 for what the release before held): sorted by primary key, decimals as doubles, dates as moments. It gives a DataFrame
 with the contract's columns, in which NaN and None mean NULL; for a table too long to be held at once, it yields
-several. Not here: when it is called (`build`), in which process
-(`model_lane`), what it computes (`cxa_pipeline.models`, which is imported when a function runs and not before).
+several. Not here: when it is called (`build`), in which process (`model_lane`), what it computes
+(`cxa_pipeline.models`, which is imported when a function runs and not before).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import hashlib
 import importlib
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -144,19 +144,25 @@ def run_model(contract: Contract, frames: Mapping[str, pd.DataFrame], target: Pa
     Raises:
         EngineError: the function fails, or its rows are not those of the contract.
     """
-    import pandas as pd
     import pyarrow.parquet as pq
 
     assert contract.model
-    function = load(contract.model.function)
-    with _one_thread(), _explaining(contract.model.function):
-        made = function(**frames)
-        parts = iter((made,)) if isinstance(made, pd.DataFrame) else made
+    with closing(_parts(contract.model.function, frames)) as parts:
         first = _arrow(contract, next(parts))
         with pq.ParquetWriter(target, first.schema) as writer:
             writer.write_table(first)
             for part in parts:
                 writer.write_table(_arrow(contract, part))
+
+
+def _parts(name: str, frames: Mapping[str, pd.DataFrame]) -> Generator[pd.DataFrame, None, None]:
+    """What the function gives; what becomes of it outside is no failure of the function."""
+    import pandas as pd
+
+    function = load(name)
+    with _one_thread(), _explaining(name):
+        made = function(**frames)
+        yield from (made,) if isinstance(made, pd.DataFrame) else made
 
 
 def column_names(path: Path) -> list[str]:

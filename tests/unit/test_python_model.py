@@ -111,13 +111,15 @@ def test_a_function_can_look_back_at_the_release_before(make: Callable[..., list
 
 
 def test_other_columns_than_the_contracts_are_refused(make: Callable[..., list[dict[str, object]]]):
-    with pytest.raises(EngineError, match=r"missing: \['twice'\]"):
+    with pytest.raises(EngineError, match=r"missing: \['twice'\]") as caught:
         make(replace(DOUBLED, function=f"{HERE}:nameless"))
+    assert (caught.value.where, caught.value.advice) == ("core.twice", "Make them equal.")
 
 
 def test_a_value_of_another_type_is_refused_and_its_column_named(make: Callable[..., list[dict[str, object]]]):
-    with pytest.raises(EngineError, match="column twice"):
+    with pytest.raises(EngineError) as caught:
         make(replace(DOUBLED, function=f"{HERE}:wordy"))
+    assert caught.value.where == "core.twice, column twice"
 
 
 def test_a_function_that_fails_is_named_with_the_line_and_what_it_said(make: Callable[..., list[dict[str, object]]]):

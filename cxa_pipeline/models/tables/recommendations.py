@@ -177,10 +177,8 @@ def reason_evaluation(
     if len(users):
         model = _model(asked.known, served, model_choice)
         found = lists(model, asked, users, CHOICE_PLACE)
-        why, hit = (
-            reasons(model, asked.known, basket_rules(model, asked.known), users, found),
-            is_relevant(found.items, asked.relevant[users]),
-        )
+        why = reasons(model, asked.known, basket_rules(model, asked.known), users, found)
+        hit = is_relevant(found.items, asked.relevant[users])
         weights_ = resamples(len(users))
         for number, reason in enumerate(REASONS):
             shown = (why.kind == number) & (found.items >= 0)
